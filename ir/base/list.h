@@ -1,0 +1,27 @@
+#ifndef MLC_IR_BASE_LIST_H
+#define MLC_IR_BASE_LIST_H
+/* A growable array in an arena: LIST(int) numbers = {0}; *list_add(arena, &numbers) = 3; numbers.at[0].
+ * Growth leaves the old block to the arena, so a pointer into a list is valid until the next list_add. */
+#include "ir/base/arena.h"
+
+#define LIST(T)                                                                                                        \
+    struct {                                                                                                           \
+        T *at;                                                                                                         \
+        uint32_t count, room;                                                                                          \
+    }
+#define list_add(arena, list)                                                                                          \
+    ((list)->count == (list)->room                                                                                     \
+         ? (void)((list)->at = list_grow((arena), (list)->at, sizeof *(list)->at, (list)->count, &(list)->room))      \
+         : (void)0,                                                                                                    \
+     (list)->at + (list)->count++)
+#define list_last(list) ((list)->at + (list)->count - 1)
+
+static inline void *list_grow(Arena *arena, const void *at, size_t size, uint32_t count, uint32_t *room)
+{
+    *room = *room ? *room * 2 : 8;
+    void *block = arena_alloc(arena, size * *room);
+    if (count) memcpy(block, at, size * count);
+    return block;
+}
+
+#endif

@@ -1,0 +1,45 @@
+#ifndef MLC_IR_GRAPH_PROGRAM_H
+#define MLC_IR_GRAPH_PROGRAM_H
+/* A program: entries over shared state.  `init` writes every state from the seed; `step` is one whole training step;
+ * `loss` and `grad` compute without updating; `eval` gives the loss and the metrics outside training; `predict` the model's
+ * outputs.  An entry that the model file does not allow (no train block: no step) is NULL. */
+#include "ir/graph/graph.h"
+
+typedef enum EntryKind {
+    ENTRY_init,
+    ENTRY_step,
+    ENTRY_loss,
+    ENTRY_grad,
+    ENTRY_eval,
+    ENTRY_predict,
+    ENTRY_COUNT
+} EntryKind;
+
+extern const char *const entry_name[ENTRY_COUNT];
+
+typedef enum StateRole {
+    STATE_parameter, /* trained; saved with the weights */
+    STATE_buffer,    /* updated, not trained (running statistics); saved with the weights */
+    STATE_optimizer, /* moments, averages: saved in checkpoints only */
+    STATE_counter,   /* train.seed, train.step, ...: saved in checkpoints only */
+} StateRole;
+
+typedef struct State {
+    Name name; /* fc1.weight: as in a PyTorch state dict */
+    StateRole role;
+    Type type;
+    Shape shape;
+    Span at;
+} State;
+
+typedef struct Program {
+    Arena *arena;
+    Names *names;
+    LIST(State) state;
+    Graph *entry[ENTRY_COUNT];
+} Program;
+
+Program *program_new(Arena *arena, Names *names);
+const State *program_state(const Program *program, Name name); /* NULL if there is none */
+
+#endif
