@@ -2,6 +2,7 @@
 #define MLC_IR_BASE_TEXT_H
 /* Builds strings in an arena.  `at` is always NUL-terminated once something was added. */
 #include "ir/base/arena.h"
+#include <stdbool.h>
 
 typedef struct Text {
     Arena *arena;
@@ -13,6 +14,9 @@ void text_add(Text *text, const char *format, ...) __attribute__((format(printf,
 void text_put(Text *text, const char *bytes, size_t length);
 /* The shortest decimal that reads back to the same double; "inf", "-inf", "nan"; integers without a point. */
 void text_number(Text *text, double value);
+/* Reads what text_number writes (and any other decimal), to the nearest double, in any locale.  False unless all
+ * `length` bytes are the number. */
+bool text_read_number(const char *text, size_t length, double *value);
 /* Bytes as people read them: 1.5 KiB, 20 MiB. */
 void text_bytes(Text *text, uint64_t bytes);
 const char *text_done(Text *text); /* the string, "" if nothing was added */

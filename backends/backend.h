@@ -1,0 +1,54 @@
+#ifndef MLC_BACKENDS_BACKEND_H
+#define MLC_BACKENDS_BACKEND_H
+/* What a backend is: one struct of functions. reference takes the tensor graph, the others the kernel module. */
+#include "ir/graph/program.h"
+#include "ir/kernel/module.h"
+
+typedef struct BackendOptions {
+    int threads;              /* >= 1 */
+    const char *cache_folder; /* NULL: no cache on disk */
+    const char *target;       /* cpu: NULL for the host, or "sse4.2", "avx2", "avx512"; never above what the host can run */
+    bool verify;
+    bool in_double;           /* reference: compute floats in double */
+} BackendOptions;
+
+typedef struct BackendEntry {
+    const Program *program;
+    const Graph *graph;   /* after the passes */
+    const Module *module; /* NULL for reference */
+} BackendEntry;
+
+typedef struct BackendStatistics {
+    double compile_seconds;
+    uint32_t kernels, compiled, cached; /* structures; of which compiled now, and read from the cache */
+} BackendStatistics;
+
+typedef struct Device Device;         /* an opened backend: threads, JIT, cache */
+typedef struct Executable Executable; /* one compiled entry */
+
+typedef struct Backend {
+    const char *name;
+    bool takes_graph; /* reference */
+    /* Short description of what it runs on: "cpu: AVX-512, 2 threads". */
+    void (*describe)(Device *device, Text *out);
+    Status (*open)(const BackendOptions *options, Report *report, Device **device);
+    void (*close)(Device *device);
+    Status (*compile)(Device *device, Context *context, const BackendEntry *entry, Executable **executable);
+    /* Buffers in the order of Module.input, Module.output and Program.state (for reference: the entry's inputs sorted as
+     * Module.input has them: by first appearance in the graph; outputs in result order), row-major, 64-byte aligned; states are updated in place.
+     * Returns when all is done. Not concurrently on one device. */
+    Status (*run)(Executable *executable, const void *const *input, void *const *output, void *const *state);
+    void (*dispose)(Executable *executable);
+    BackendStatistics (*statistics)(const Executable *executable);
+    /* Seconds of each call in the last run, if profiling was switched on; NULL function: not offered. */
+    void (*profile)(Executable *executable, bool on, const double **seconds);
+    /* Text of a compile stage for `mlc dump` ("llvm", "asm"); NULL function: none. */
+    Status (*dump)(Device *device, Context *context, const BackendEntry *entry, const char *stage, Text *out);
+} Backend;
+
+/* The backends of backends.def, in order of preference. */
+extern const Backend *const backends[];
+extern const uint32_t backend_count;
+const Backend *backend_named(const char *name); /* NULL if unknown */
+
+#endif

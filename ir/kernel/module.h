@@ -1,0 +1,58 @@
+#ifndef MLC_IR_KERNEL_MODULE_H
+#define MLC_IR_KERNEL_MODULE_H
+/* The planned program of one entry: kernels (each structure once), the calls in order, and where every byte lives.
+ * This is all that a backend (except `reference`) sees, and all that the executor needs at run time. */
+#include "ir/graph/program.h"
+#include "ir/kernel/kernel.h"
+
+typedef enum Place {
+    PLACE_arena,  /* offset into the entry's one arena, 64-byte aligned (256 for Vulkan: plan option) */
+    PLACE_state,  /* index into Program.state */
+    PLACE_input,  /* index into Module.input */
+    PLACE_output, /* index into Module.output */
+    PLACE_literal /* index into Module.literal: table ops too large for a scalar, read-only */
+} Place;
+
+typedef struct Region {
+    Place place;
+    uint32_t index; /* of the state, input, output or literal */
+    int64_t offset; /* bytes */
+    int64_t bytes;
+} Region;
+
+typedef struct Call {
+    uint32_t kernel;       /* index into Module.kernel */
+    uint32_t count;        /* = kernel's buffers */
+    const Region *binding; /* one a buffer */
+    Span at;               /* the line of the model file it stands for */
+    const char *label;     /* "dot fc1", for profiles */
+    int64_t flops, bytes;  /* of this call: arithmetic by the op table's meaning, bytes loaded and stored once each */
+} Call;
+
+typedef struct Port {
+    Name name;
+    Type type;
+    Shape shape;
+} Port;
+
+typedef struct Literal {
+    const void *bytes;
+    int64_t size;
+} Literal;
+
+typedef struct Module {
+    Name name; /* of the entry */
+    LIST(Kernel *) kernel;
+    LIST(Call) call;
+    LIST(Port) input;
+    LIST(Port) output;
+    LIST(Literal) literal;
+    int64_t arena_bytes;  /* exactly what the executor allocates for this entry */
+    int64_t peak_bytes;   /* arena plus states plus inputs and outputs of the entry */
+    int64_t flops, bytes; /* sums over calls */
+    Span peak_at;         /* the line whose call sees the peak of the arena */
+} Module;
+
+void module_print(Text *out, const Module *module, const Names *names); /* plan and kernels, as `mlc dump` shows them */
+
+#endif
