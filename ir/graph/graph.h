@@ -57,7 +57,7 @@ Value graph_add(Graph *graph, Op op, uint32_t argument_count, const Value *argum
                 const TypedShape *given);
 void graph_result(Graph *graph, int kind, Name name, Value value, Span at);
 
-/* The same node in another graph, its operands replaced by map[old id]. */
+/* The same node in another graph, its operands replaced by map[old id].  It keeps its span, whatever the cursor. */
 Value graph_copy(Graph *to, const Graph *from, Value value, const Value *map);
 /* A graph of what the results need, renumbered in depth-first order from the results (operands left to right), inputs
  * that nobody needs dropped.  Equal programs have equal texts after it. */

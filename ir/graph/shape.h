@@ -89,8 +89,9 @@ typedef struct TypedShape {
 /* The result of op on arguments with an attribute.  `given` holds the type and shape that the builder states, for ops
  * whose rule needs it (given, table, iota, cast (type), reshape, broadcast, uniform, fold, conv, scatter); slice,
  * pad, window and the rest are inferred.  dot and conv: operands of one type; f32 from floats of up to 32 bits, i32
- * from 8-bit integers, else the operands' type.  Returns NULL and the result, or a message in `out`'s arena such as
- * "inner sizes 5408 and 5400 differ" (no op name, no span). */
+ * from 8-bit integers, else the operands' type.  Where the operands decide the type, given->type is TYPE_none or equal.
+ * Constants must be values of their type (whole and in range for integers, 0 or 1 for bool).  Returns NULL and the
+ * result, or a message in `arena` such as "inner sizes 5408 and 5400 differ" (no op name, no span). */
 const char *shape_infer(Op op, uint32_t argument_count, const TypedShape *arguments, const Attribute *attribute,
                         const TypedShape *given, Arena *arena, TypedShape *result);
 

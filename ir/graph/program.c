@@ -1,0 +1,20 @@
+#include "ir/graph/program.h"
+
+const char *const entry_name[ENTRY_COUNT] = {
+    [ENTRY_init] = "init", [ENTRY_step] = "step", [ENTRY_loss] = "loss",
+    [ENTRY_grad] = "grad", [ENTRY_eval] = "eval", [ENTRY_predict] = "predict",
+};
+
+Program *program_new(Arena *arena, Names *names)
+{
+    Program *program = arena_new(arena, Program);
+    *program = (Program){.arena = arena, .names = names};
+    return program;
+}
+
+const State *program_state(const Program *program, Name name)
+{
+    for (uint32_t i = 0; i < program->state.count; i++)
+        if (name_same(program->state.at[i].name, name)) return &program->state.at[i];
+    return NULL;
+}
