@@ -2,12 +2,23 @@
 #define MLC_IR_KERNEL_KERNEL_H
 /* A kernel: what one launch computes, and nothing about how.  It has axes (the index space), a DAG of scalars, and stores.
  *
- *   kernel {
- *     axes i:64 j:10 r:10!                              `!` marks reduction axes
- *     buffers b0: f32[640], b1: f32[640] out
- *     %1 = load b0 [10*i + r, 640]   ...
+ *     kernel {
+ *       axis i 64
+ *       axis j 10
+ *       axis k 10 reduction
+ *       buffer b0 f32[640]
+ *       buffer b1 f32[64] out
+ *       %1 = load b0 [10*i + k : 640] : f32
+ *       %2 = mul %1, %1 : f32
+ *       %3 = reduce add k %2 : f32
+ *       store b1 [i : 64] = %3
+ *     }
  *
- * Meaning: for every point of the PARALLEL axes, each store's value is evaluated and stored.  A scalar depends on the axes
+ * The letters of axes are i, j, k, ... in the order of their ids.  An access lists its coordinates, each `affine : extent`,
+ * with ` * stride` unless that is 1; `+ %3` is a dynamic part, `/2` a divisor, `?` a guard; `b0 + 128 [...]` an offset.  A store
+ * that accumulates is written `+=`.  print.c holds the whole of it.
+ *
+ * Meaning: for every point of the PARALLEL axes, the values of all stores are evaluated, then all are stored.  A scalar depends on the axes
  * that occur in its accesses and indices.  `reduce` closes over its reduction axes: its value is op over all their points
  * of its body, and it depends on the body's other axes.  The points of the parallel axes are independent of each other,
  * except along SEQUENTIAL axes, which run in ascending order (scatter: stores may collide along them, never along
@@ -52,7 +63,8 @@ typedef struct Affine {
 } Affine;
 
 /* One index of an access: (affine + dynamic) / divisor.  Guarded: where it is not divisible or falls outside [0, extent), the
- * access does not happen: a load gives 0 (false), a store is dropped.  Coordinates with a dynamic part or a divisor are always guarded. */
+ * access does not happen: a load gives 0 (false), a store is dropped.  Coordinates with a dynamic part or a divisor are
+ * always guarded.  The builders see to that, drop the guards that always hold, and take divisor 0 as 1. */
 typedef struct Coordinate {
     Affine affine;
     Scalar dynamic;  /* i32 or {0} */
@@ -92,7 +104,8 @@ typedef enum ScalarOp {
  * lane l takes the elements of that axis with index = l mod REDUCE_LANES, going sequentially over all outer reduction axes
  * and then ascending, from 0; then lanes are added as a tree: l and l + 8, l and l + 4, l and l + 2, l and l + 1.
  * Long sums are split before they become kernels (pass `split`), so that a tree is never deep.
- * max and min are exact, any order (NaN wins). */
+ * max and min are exact, any order (NaN wins).
+ * A sum of bf16 or f16 is accumulated in f32 and rounded to its type once, at the end; integer sums wrap. */
 #define REDUCE_LANES 16
 typedef enum ReduceOp { REDUCE_add, REDUCE_max, REDUCE_min } ReduceOp;
 
@@ -127,6 +140,7 @@ typedef struct Kernel {
     LIST(ScalarNode) scalar; /* [0] unused; arguments precede users; equal scalars are shared */
     LIST(Store) store;
     LIST(Span) span; /* of the region it came from, the root first; not part of equality */
+    uint32_t *shared, shared_room; /* kernel.c's: open hash table of scalar ids */
 } Kernel;
 
 Kernel *kernel_new(Arena *arena);
@@ -149,6 +163,8 @@ bool affine_same(const Affine *a, const Affine *b);
 /* Least and greatest value over all points of the kernel's axes. */
 void affine_range(const Kernel *kernel, const Affine *affine, int64_t *least, int64_t *greatest);
 uint32_t affine_axes(const Affine *affine); /* bit set of axes it depends on */
+uint32_t access_axes(const Kernel *kernel, const Access *access); /* the same, dynamic parts included */
+bool access_same(const Access *a, const Access *b);
 
 void kernel_print(Text *out, const Kernel *kernel);
 /* The kernel that kernel_print wrote; NULL and errors in the report otherwise. */

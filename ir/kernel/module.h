@@ -5,16 +5,16 @@
 #include "ir/graph/program.h"
 #include "ir/kernel/kernel.h"
 
-typedef enum Place {
+typedef enum RegionPlace {
     PLACE_arena,  /* offset into the entry's one arena, 64-byte aligned (256 for Vulkan: plan option) */
     PLACE_state,  /* index into Program.state */
     PLACE_input,  /* index into Module.input */
     PLACE_output, /* index into Module.output */
     PLACE_literal /* index into Module.literal: table ops too large for a scalar, read-only */
-} Place;
+} RegionPlace;
 
 typedef struct Region {
-    Place place;
+    RegionPlace place;
     uint32_t index; /* of the state, input, output or literal */
     int64_t offset; /* bytes */
     int64_t bytes;
