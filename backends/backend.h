@@ -1,6 +1,7 @@
 #ifndef MLC_BACKENDS_BACKEND_H
 #define MLC_BACKENDS_BACKEND_H
 /* What a backend is: one struct of functions. reference takes the tensor graph, the others the kernel module. */
+#include "ir/base/status.h"
 #include "ir/graph/program.h"
 #include "ir/kernel/module.h"
 
