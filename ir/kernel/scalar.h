@@ -37,4 +37,7 @@ void number_store(Type type, void *buffer, int64_t index, Number number);
 /* The value of a BASIC row; type: of the result, of: of the last argument.  Floats of 16 bits compute in f32 and round at the end. */
 Number scalar_evaluate(ScalarOp op, Type type, Type of, const Number argument[3]);
 
+/* NULL if op, type and arguments fit together as scalars.def says, else which rule they break. */
+const char *scalar_check(const Kernel *kernel, const ScalarNode *node);
+
 #endif

@@ -1,0 +1,120 @@
+#include "ir/kernel/contraction.h"
+#include "ir/base/boundary.h"
+
+/* Marks what the scalars marked in `live` need, bodies of reduces included. */
+static void spread(const Kernel *kernel, bool *live)
+{
+    for (uint32_t id = kernel->scalar.count; id-- > 1;) {
+        const ScalarNode *node = &kernel->scalar.at[id];
+        if (!live[id]) continue;
+        for (int i = 0; i < 3; i++)
+            live[node->argument[i].id] = true;
+        for (int d = 0; node->access && d < node->access->rank; d++)
+            live[node->access->at[d].dynamic.id] = true;
+    }
+}
+
+/* The only reduce that the stores need; none if there are several. */
+static Scalar only_reduce(const Kernel *kernel, bool *live)
+{
+    Scalar only = {0};
+    for (uint32_t i = 0; i < kernel->store.count; i++) {
+        const Store *store = &kernel->store.at[i];
+        live[store->value.id] = true;
+        for (int d = 0; d < store->at.rank; d++)
+            live[store->at.at[d].dynamic.id] = true;
+    }
+    spread(kernel, live);
+    for (uint32_t id = 1; id < kernel->scalar.count; id++) {
+        if (!live[id] || kernel->scalar.at[id].op != SCALAR_reduce) continue;
+        if (only.id) return (Scalar){0};
+        only.id = id;
+    }
+    return only;
+}
+
+static bool has_load(const Kernel *kernel, bool *live, Scalar root)
+{
+    memset(live, 0, kernel->scalar.count);
+    live[root.id] = true;
+    spread(kernel, live);
+    for (uint32_t id = 1; id <= root.id; id++)
+        if (live[id] && kernel->scalar.at[id].op == SCALAR_load) return true;
+    return false;
+}
+
+/* Axes along which the first store's elements are neighbours. */
+static uint32_t contiguous_axes(const Kernel *kernel)
+{
+    uint32_t axes = 0;
+    const Access *at = &kernel->store.at[0].at;
+    for (uint32_t i = 0; i < kernel->axis.count; i++) {
+        int64_t step = 0;
+        for (int d = 0; d < at->rank; d++)
+            step += at->stride[d] * (at->at[d].affine.by[i] / at->at[d].divisor);
+        if (step == 1) axes |= 1u << i;
+    }
+    return axes;
+}
+
+/* The parallel axes; false if there is an axis that a contraction cannot have. */
+static bool parallel_axes(const Kernel *kernel, uint32_t *parallel)
+{
+    *parallel = 0;
+    for (uint32_t i = 0; i < kernel->axis.count; i++) {
+        if (kernel->axis.at[i].kind == AXIS_sequential) return false;
+        if (kernel->axis.at[i].kind == AXIS_parallel) *parallel |= 1u << i;
+    }
+    return kernel->store.count > 0;
+}
+
+static void swap_sides(Contraction *found)
+{
+    Scalar a = found->a;
+    uint32_t m = found->m;
+    *found = (Contraction){.sum = found->sum,
+                           .a = found->b,
+                           .b = a,
+                           .m = found->n,
+                           .n = m,
+                           .batch = found->batch,
+                           .k = found->k};
+}
+
+static bool recognize(const Kernel *kernel, bool *live, Contraction *found)
+{
+    uint32_t parallel;
+    if (!parallel_axes(kernel, &parallel)) return false;
+    Scalar sum = only_reduce(kernel, live);
+    const ScalarNode *reduce = &kernel->scalar.at[sum.id];
+    if (!sum.id || reduce->reduce != REDUCE_add) return false;
+    const ScalarNode *body = &kernel->scalar.at[reduce->argument[0].id];
+    if (body->op != SCALAR_mul) return false;
+
+    Scalar a = body->argument[0], b = body->argument[1];
+    uint32_t of_a = kernel->scalar.at[a.id].depends, of_b = kernel->scalar.at[b.id].depends;
+    *found = (Contraction){.sum = sum,
+                           .a = a,
+                           .b = b,
+                           .m = of_a & ~of_b & parallel,
+                           .n = of_b & ~of_a & parallel,
+                           .k = reduce->axes};
+    found->batch = parallel & ~found->m & ~found->n;
+    if (!found->m && !found->n) return false;
+    if (!(of_a & found->k) || !(of_b & found->k)) return false;
+    if (!has_load(kernel, live, a) || !has_load(kernel, live, b)) return false;
+
+    uint32_t contiguous = contiguous_axes(kernel);
+    if (!(found->n & contiguous) && (found->m & contiguous || !found->n)) swap_sides(found);
+    return true;
+}
+
+bool contraction_of(const Kernel *kernel, Contraction *contraction)
+{
+    Arena *scratch = arena_open(&host_default);
+    if (!scratch) out_of_memory();
+    bool is_found =
+        recognize(kernel, arena_array(scratch, bool, kernel->scalar.count), contraction);
+    arena_close(scratch);
+    return is_found;
+}

@@ -1,0 +1,52 @@
+#ifndef MLC_IR_KERNEL_SCHEDULE_H
+#define MLC_IR_KERNEL_SCHEDULE_H
+/* How a kernel is run, beside the kernel and never in it: every schedule of a kernel computes the same bits. */
+#include "ir/kernel/contraction.h"
+#include "ir/kernel/kernel.h"
+
+/* The machine, as far as schedules care. */
+typedef struct ScheduleTarget {
+    uint32_t lanes;     /* f32 lanes of a vector register */
+    uint32_t registers; /* vector registers */
+    uint32_t threads;
+    int64_t l1, l2; /* bytes of the caches of one core */
+} ScheduleTarget;
+
+/* One factor of the task space: blocks of an axis. */
+typedef struct TaskAxis {
+    Axis axis;
+    int64_t block; /* points of the axis a task takes */
+} TaskAxis;
+
+typedef struct Schedule {
+    bool contraction;
+    Contraction of;
+    int64_t tasks; /* product of the blocks of `task` */
+    uint32_t task_count;
+    TaskAxis task[MAX_AXES]; /* the last varies fastest */
+    uint32_t order_count;
+    Axis order[MAX_AXES]; /* loops outermost first: parallel and sequential axes (rows: the row axes); contraction: the outer axes */
+    Axis vector;          /* {0}: each reduce along its innermost reduction axis, stores along `store_vector` */
+    Axis store_vector;
+    uint32_t width;
+
+    /* Contraction: a tile is `rows` points of the m axes by `vectors` vectors along `vector`. */
+    uint32_t tile_count;
+    TaskAxis tile[MAX_AXES]; /* m axes with their share of the rows, outermost first; all but the first are whole */
+    uint32_t rows, vectors;
+    uint32_t panels;     /* vector columns packed at a time: panels * vectors * width points of `vector` */
+    bool pack, pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
+    int64_t k;           /* product of the reduction axes */
+    uint32_t unroll;     /* of the innermost reduction axis */
+    int64_t scratch;     /* bytes a thread */
+} Schedule;
+
+/* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away
+ * axis keeps extent 1 and occurs nowhere. */
+Kernel *kernel_merge_axes(const Kernel *kernel, Arena *arena);
+
+/* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL. */
+Schedule schedule_default(const Kernel *kernel, const Contraction *contraction, const ScheduleTarget *target);
+void schedule_print(Text *out, const Schedule *schedule);
+
+#endif
