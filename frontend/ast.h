@@ -17,11 +17,14 @@ typedef struct Ast {
     Span name_at; /* where `name` stands, for carets at a name */
     Name name;
     double number;
-    bool is_integer;  /* a number without point, exponent sign or fractional unit */
+    bool is_integer;  /* a number without point, exponent or fractional unit (ms) */
     const char *text; /* NUL-terminated, see ast.def; NULL if the kind has none */
+    uint32_t height; /* of the tree below, at most AST_HEIGHT_MOST: walking it recursively is safe */
     uint32_t count;
     const struct Ast *const *child; /* NULL entries only where ast.def says `?` */
 } Ast;
+
+#define AST_HEIGHT_MOST 500
 
 extern const char *const ast_name[AST_COUNT];
 
