@@ -157,20 +157,18 @@ static bool is_never_inside(const Kernel *kernel, const Coordinate *at)
 Scalar kernel_inside(Kernel *kernel, uint32_t count, const Coordinate *at)
 {
     Access access = {0};
-    Scalar rest = kernel_constant(kernel, TYPE_bool, 1);
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t i = 0;
+    for (; i < count && access.rank < MAX_RANK; i++) {
         Coordinate normal = normal_coordinate(kernel, &at[i]);
         if (!normal.guarded) continue;
         if (is_never_inside(kernel, &normal)) return kernel_constant(kernel, TYPE_bool, 0);
-        if (access.rank == MAX_RANK) {
-            rest = kernel_inside(kernel, count - i, at + i);
-            break;
-        }
         access.at[access.rank++] = normal;
     }
-    if (!access.rank) return rest;
+    if (!access.rank) return kernel_constant(kernel, TYPE_bool, 1);
 
     Scalar inside = share_access(kernel, SCALAR_inside, TYPE_bool, &access);
+    if (i == count) return inside;
+    Scalar rest = kernel_inside(kernel, count - i, at + i);
     return kernel_apply(kernel, SCALAR_and, TYPE_bool, (Scalar[]){inside, rest});
 }
 
