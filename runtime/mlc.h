@@ -101,6 +101,7 @@ typedef struct mlc_metric {
 
 typedef struct mlc_event {
     mlc_event_kind kind;
+    const char *json;   /* the event as one line of JSON; NULL for MLC_EVENT_PROGRESS */
     const char *text;   /* note; what is in progress: "training", "validating", "compiling" */
     const char *model, *device;
     int threads;

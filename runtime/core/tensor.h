@@ -21,19 +21,36 @@ typedef struct TensorSet {
     struct {
         const char *key, *value;
     } *text;
-    void *mapping; /* private */
-    size_t mapping_size;
 } TensorSet;
 
 void tensor_set_open(TensorSet *set, const Host *host);
 void tensor_set_close(TensorSet *set);
-/* Adds a zeroed tensor and owns its bytes; NULL when out of memory. */
+/* Adds a zeroed tensor and owns its bytes; NULL when out of memory.  Valid until the next one is added. */
 Tensor *tensor_set_add(TensorSet *set, const char *name, Type type, const Shape *shape);
+void tensor_set_drop(TensorSet *set);                            /* removes the last one added */
 Tensor *tensor_set_find(const TensorSet *set, const char *name); /* NULL if there is none */
+/* String metadata: adds or replaces (copies both); false when out of memory.  Looks up; NULL if there is none. */
+bool tensor_set_put_text(TensorSet *set, const char *key, const char *value);
+const char *tensor_set_text(const TensorSet *set, const char *key);
+
+/* Bytes of a tensor whose shape a file states; UINT64_MAX if that is beyond MAX_ELEMENTS or an extent is negative. */
+uint64_t tensor_bytes(const Shape *shape, unsigned element_bytes);
+
+/* Blocks of at least `size` bytes aligned to 64, with undefined contents; NULL when out of memory. */
+void *aligned_new(const Host *host, size_t size);
+void aligned_free(const Host *host, void *block); /* NULL is fine */
+
+/* Element i of any type, as double. */
+double tensor_element(const Tensor *tensor, int64_t i);
+
+/* Adds (or replaces) a string of metadata; both are copied. STATUS_no_memory only. */
+Status tensor_set_note(TensorSet *set, const char *key, const char *value);
+const char *tensor_set_noted(const TensorSet *set, const char *key); /* NULL if absent */
 
 /* Reading: every error goes to the report with the file's name, cause and remedy; STATUS_invalid for a damaged file,
- * STATUS_failed when the system refuses. F64 and I64/U16/... become the nearest type we have (f64 -> f32 with a note only if
- * lossy matters to nobody: values converted), others are refused by name. */
+ * STATUS_failed when the system refuses.  Types that we do not have become the nearest one: f64 f32, i16 and u16 i32, u64
+ * i64 (refused if a value does not fit); others are refused by name.  Names are unique and hold no control characters.
+ * The set is empty before, and after a failure. */
 Status safetensors_read(TensorSet *set, const char *path, Report *report);
 /* Writes to a temporary file in the same folder, fsyncs, renames over `path`, fsyncs the folder: a crash leaves the old or the new
  * file, whole.  Tensor data start 64-byte aligned. */
@@ -43,7 +60,8 @@ Status npy_read(TensorSet *set, const char *name, const char *path, Report *repo
 Status npy_write(const Tensor *tensor, const char *path, Report *report);
 
 /* Reads a whole file, gunzipping it if it begins with gzip's magic; at most `limit` bytes come out. Caller frees through host. */
-Status file_read(const Host *host, const char *path, size_t limit, char **bytes, size_t *size, Report *report);
+Status file_read(const Host *host, const char *path, size_t limit, char **bytes, size_t *size,
+                 Report *report);
 /* Writes bytes as safetensors_write does: atomically and durably. */
 Status file_write(const char *path, const void *bytes, size_t size, Report *report);
 

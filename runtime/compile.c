@@ -1,0 +1,219 @@
+#include "runtime/compile.h"
+#include "passes/pass.h"
+#include "runtime/state.h"
+
+#include <string.h>
+
+int64_t port_bytes(const Port *port)
+{
+    return shape_elements(&port->shape) * type_info[port->type].bytes;
+}
+
+static const Split *training_split(const mlc_model *model)
+{
+    const Split *split = data_split(model->data, "train");
+    return split ? split : data_split_at(model->data, 0);
+}
+
+Status model_batch(mlc_model *model, int64_t *batch)
+{
+    const TrainSettings *train = experiment_train(model->experiment);
+    *batch = 1;
+    if (!train || !train->present) return STATUS_ok;
+    *batch = train->batch;
+    if (train->batch > 0 && !model->data) return STATUS_ok;
+    TRY(model_data(model));
+    int64_t count = training_split(model)->count;
+    if (train->batch == 0 || train->batch > count) *batch = count;
+    return STATUS_ok;
+}
+
+/* The window of `text("file", window: 256)`, so that checking a model needs no data. */
+static int64_t declared_window(const DataBlock *block)
+{
+    for (uint32_t i = 0; block && i < block->count; i++) {
+        const Static *value = &block->entry[i].value;
+        if (value->kind != STATIC_call) continue;
+        for (uint32_t j = 0; j < value->count; j++)
+            if (!strcmp(value->label[j], "window")) return (int64_t)value->element[j].number;
+    }
+    return 0;
+}
+
+/* Extents that only the data knows: axis 1.. of field i, for the input of that name among the split's fields. */
+static int64_t data_extent(void *user, const char *input, int axis)
+{
+    mlc_model *model = user;
+    int64_t window = declared_window(experiment_data(model->experiment));
+    if (window > 0) return window;
+    if (!model->data) return 0;
+    const Split *split = training_split(model);
+    for (uint32_t i = 0; i < split->field_count; i++) {
+        const Field *field = &split->field[i];
+        bool named = !strcmp(field->name, input) || split->field_count == 1;
+        if (named && axis >= 1 && axis <= field->sample.rank) return field->sample.extent[axis - 1];
+    }
+    if (axis >= 1 && axis <= split->field[0].sample.rank) return split->field[0].sample.extent[axis - 1];
+    return 0;
+}
+
+/* Schedules need to know how long the run is. */
+static void bind_length(mlc_model *model, Binding *binding)
+{
+    const TrainSettings *train = experiment_train(model->experiment);
+    if (!train || !train->present) return;
+    int64_t samples = model->data ? training_split(model)->count : 0;
+    binding->steps_per_epoch = samples ? (samples + binding->batch - 1) / binding->batch : 0;
+    binding->steps = train->steps > 0 ? train->steps : samples ? train->epochs * samples / binding->batch : 0;
+}
+
+static Status elaborate(mlc_model *model, Compiled *c)
+{
+    Binding binding = {.batch = c->batch, .data_extent = data_extent, .user = model};
+    int64_t train_batch = 0;
+    TRY(model_batch(model, &train_batch));
+    Binding length = {.batch = train_batch};
+    bind_length(model, &length);
+    binding.steps = length.steps;
+    binding.steps_per_epoch = length.steps_per_epoch;
+    c->elaborated = experiment_elaborate(model->experiment, c->arena, &binding, 1u << c->kind);
+    if (!c->elaborated) return STATUS_invalid;
+    c->raw = c->elaborated->program->entry[c->kind];
+    if (c->raw) return STATUS_ok;
+    const Span nowhere = {0};
+    report_error(model->context.report, nowhere, "%s has no entry `%s`", model->path, entry_name[c->kind]);
+    report_hint(model->context.report, "init, step, loss, grad and eval need a `train` block; predict needs an `output`");
+    return STATUS_invalid;
+}
+
+static void list_ports(mlc_model *model, Compiled *c)
+{
+    const Graph *graph = c->graph;
+    Port *input = arena_array(c->arena, Port, graph->node.count);
+    uint32_t *source = arena_array(c->arena, uint32_t, graph->node.count);
+    for (uint32_t id = 1; id < graph->node.count; id++) {
+        const Node *node = &graph->node.at[id];
+        if (node->op != OP_input) continue;
+        uint32_t at = c->input_count++;
+        input[at] = (Port){node->attribute->name, node->type, graph->shape.at[node->shape]};
+        source[at] = UINT32_MAX;
+        for (uint32_t i = 0; i < c->elaborated->input_count; i++)
+            if (name_same(c->elaborated->input[i].name, input[at].name)) source[at] = i;
+    }
+    Port *output = arena_array(c->arena, Port, graph->result.count);
+    for (uint32_t i = 0; i < graph->result.count; i++) {
+        const Result *result = &graph->result.at[i];
+        if (result->kind != RESULT_output) continue;
+        output[c->output_count++] =
+            (Port){result->name, graph_type(graph, result->value), *graph_shape(graph, result->value)};
+    }
+    c->input = input;
+    c->input_source = source;
+    c->output = output;
+    c->state_memory = state_map(model, c->elaborated->program, c->arena);
+    c->state = arena_array(c->arena, void *, c->elaborated->program->state.count);
+}
+
+static const char *precision_of(const mlc_model *model)
+{
+    if (model->precision) return model->precision;
+    const TrainSettings *train = experiment_train(model->experiment);
+    return train && train->present && train->precision ? train->precision : "f32";
+}
+
+static Status run_passes(mlc_model *model, Compiled *c, CompileDepth depth, const PassOptions *options)
+{
+    const Program *program = c->elaborated->program;
+    if (!c->graph) {
+        c->graph = passes_run(&model->context, c->arena, program, c->raw, options);
+        list_ports(model, c);
+    }
+    if (depth >= COMPILE_module && !c->module && !model->backend->takes_graph)
+        c->module = passes_lower(&model->context, c->arena, program, c->graph, options);
+    return STATUS_ok;
+}
+
+static Status open_device(mlc_model *model)
+{
+    if (model->device) return STATUS_ok;
+    BackendOptions options = {.threads = model->threads,
+                              .cache_folder = model->cache_folder,
+                              .target = model->target,
+                              .verify = model->verify};
+    return model->backend->open(&options, model->context.report, &model->device);
+}
+
+static Status advance(mlc_model *model, Compiled *c, CompileDepth depth, PassOptions *options)
+{
+    double start = session_clock();
+    if (!c->raw) TRY(elaborate(model, c));
+    if (depth >= COMPILE_passes) TRY(run_passes(model, c, depth, options));
+    if (depth >= COMPILE_full && !c->executable) {
+        TRY(open_device(model));
+        BackendEntry entry = {c->elaborated->program, c->graph, c->module};
+        TRY(model->backend->compile(model->device, &model->context, &entry, &c->executable));
+    }
+    c->seconds += session_clock() - start;
+    return STATUS_ok;
+}
+
+static Compiled *find(mlc_model *model, EntryKind kind, int64_t batch)
+{
+    for (Compiled *c = model->compiled; c; c = c->next)
+        if (c->kind == kind && c->batch == batch) return c;
+    Compiled *c = arena_new(model->arena, Compiled);
+    Arena *arena = arena_open(&model->session->host);
+    *c = (Compiled){.next = model->compiled, .arena = arena, .batch = batch, .kind = kind};
+    model->compiled = c;
+    return c;
+}
+
+Status compile_dump(mlc_model *model, EntryKind kind, int64_t batch,
+                    void (*dump)(void *user, const char *pass, const Graph *graph), void *user, Compiled **compiled)
+{
+    if (batch == 0) TRY(model_batch(model, &batch));
+    Compiled *c = find(model, kind, batch);
+    PassOptions options = {.verify = model->verify,
+                           .precision = precision_of(model),
+                           .memory = model->memory,
+                           .alignment = 64,
+                           .dump = dump,
+                           .user = user};
+    TRY(advance(model, c, COMPILE_graph, &options));
+    TRY(run_passes(model, c, COMPILE_passes, &options));
+    *compiled = c;
+    return STATUS_ok;
+}
+
+Status compile_entry(mlc_model *model, EntryKind kind, int64_t batch, CompileDepth depth, Compiled **compiled)
+{
+    if (batch == 0) TRY(model_batch(model, &batch));
+    Compiled *c = find(model, kind, batch);
+    PassOptions options = {.verify = model->verify,
+                           .precision = precision_of(model),
+                           .memory = model->memory,
+                           .alignment = 64};
+    TRY(advance(model, c, depth, &options));
+    *compiled = c;
+    return STATUS_ok;
+}
+
+Status compiled_run(mlc_model *model, const Compiled *compiled, const void *const *input, void *const *output)
+{
+    for (uint32_t i = 0; i < compiled->elaborated->program->state.count; i++)
+        compiled->state[i] = model->state.at[compiled->state_memory[i]].bytes;
+    return model->backend->run(compiled->executable, input, output, compiled->state);
+}
+
+Status entry_named(mlc_model *model, const char *name, EntryKind *kind)
+{
+    for (int i = 0; i < ENTRY_COUNT; i++)
+        if (!strcmp(entry_name[i], name)) {
+            *kind = (EntryKind)i;
+            return STATUS_ok;
+        }
+    const Span nowhere = {0};
+    report_error(model->context.report, nowhere, "unknown entry `%s`", name);
+    report_hint(model->context.report, "the entries are init, step, loss, grad, eval and predict");
+    return STATUS_usage;
+}

@@ -1,0 +1,143 @@
+#include "runtime/evaluate.h"
+#include "runtime/state.h"
+
+#include <string.h>
+
+Status evaluate_metrics(mlc_model *model, const Metric **metric, uint32_t *count)
+{
+    Compiled *eval;
+    TRY(compile_entry(model, ENTRY_eval, 0, COMPILE_graph, &eval));
+    *metric = eval->elaborated->metric;
+    *count = eval->elaborated->metric_count;
+    return STATUS_ok;
+}
+
+/* One batch: the entry's inputs picked from the stream's, its scalar outputs added in. */
+static Status add_batch(mlc_model *model, const Compiled *eval, const void *const *field, int64_t count, double *sums)
+{
+    const void *input[16];
+    void *output[64];
+    float scalar[64];
+    for (uint32_t i = 0; i < eval->input_count; i++)
+        input[i] = field[eval->input_source[i]];
+    for (uint32_t i = 0; i < eval->output_count; i++)
+        output[i] = &scalar[i];
+    TRY(compiled_run(model, eval, input, output));
+    for (uint32_t i = 0; i < eval->output_count; i++)
+        sums[i] += (double)scalar[i] * (double)count;
+    return STATUS_ok;
+}
+
+static Status check_ports(mlc_model *model, const Compiled *c)
+{
+    const Span nowhere = {0};
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        if (c->input_source[i] != UINT32_MAX) continue;
+        report_error(model->context.report, nowhere, "nothing feeds the input `%s`",
+                     name_text(model->context.names, c->input[i].name));
+        return STATUS_invalid;
+    }
+    if (c->input_count <= 16 && c->output_count <= 64) return STATUS_ok;
+    report_error(model->context.report, nowhere, "at most 16 inputs and 64 reported values are supported");
+    return STATUS_invalid;
+}
+
+static Status evaluate_stream(mlc_model *model, Stream *stream, int64_t batch, int64_t total, double *sums)
+{
+    const void *const *field;
+    int64_t count, done = 0;
+    double start = session_clock(), shown = start;
+    for (;;) {
+        TRY(stream_next(stream, &field, &count));
+        if (!count) return STATUS_ok;
+        Compiled *eval;
+        TRY(compile_entry(model, ENTRY_eval, count < batch ? count : batch, COMPILE_full, &eval));
+        TRY(check_ports(model, eval));
+        TRY(add_batch(model, eval, field, count, sums));
+        done += count;
+        double now = session_clock();
+        if (now - shown < 0.1) continue;
+        shown = now;
+        mlc_event event = {.kind = MLC_EVENT_PROGRESS,
+                           .text = "validating",
+                           .step = done,
+                           .steps = total,
+                           .samples_per_second = (double)done / (now - start)};
+        session_event(model->session, &event);
+    }
+}
+
+Status evaluate_split(mlc_model *model, const Split *split, int64_t batch, double *values)
+{
+    Compiled *eval;
+    if (batch > split->count) batch = split->count;
+    TRY(compile_entry(model, ENTRY_eval, batch, COMPILE_full, &eval));
+    uint32_t count = eval->elaborated->metric_count;
+    memset(values, 0, count * sizeof *values);
+    StreamOptions options = {.host = &model->session->host,
+                             .batch = batch,
+                             .input_count = eval->elaborated->input_count,
+                             .input = eval->elaborated->input};
+    Stream *stream;
+    TRY(stream_open(split, &options, &stream));
+    Status status = evaluate_stream(model, stream, batch, split->count, values);
+    stream_close(stream);
+    for (uint32_t i = 0; i < count; i++)
+        values[i] /= (double)split->count;
+    return status;
+}
+
+typedef struct Evaluating {
+    mlc_model *model;
+    const char *weights, *split;
+} Evaluating;
+
+static Status find_split(mlc_model *model, const char *name, const Split **split)
+{
+    TRY(model_data(model));
+    *split = data_split(model->data, name ? name : "test");
+    if (!*split && !name) *split = data_split(model->data, "validate");
+    if (*split) return STATUS_ok;
+    report_error(model->context.report, experiment_data(model->experiment)->at, "the data has no split `%s`",
+                 name ? name : "test");
+    Text known = {.arena = model->arena};
+    for (uint32_t i = 0; i < data_split_count(model->data); i++)
+        text_add(&known, "%s%s", i ? ", " : "", data_split_at(model->data, i)->name);
+    report_hint(model->context.report, "it has: %s", text_done(&known));
+    return STATUS_invalid;
+}
+
+static Status evaluate(void *argument)
+{
+    const Evaluating *e = argument;
+    mlc_model *model = e->model;
+    const Metric *metric;
+    const Split *split;
+    uint32_t count;
+    int64_t batch;
+    TRY(find_split(model, e->split, &split));
+    TRY(state_load_weights(model, e->weights));
+    TRY(evaluate_metrics(model, &metric, &count));
+    TRY(model_batch(model, &batch));
+    double *values = arena_array(model->arena, double, count);
+    Compiled *eval;
+    TRY(compile_entry(model, ENTRY_eval, 0, COMPILE_graph, &eval));
+    TRY(data_check(&model->context, model->data, split, eval->elaborated->input_count, eval->elaborated->input));
+    TRY(evaluate_split(model, split, batch, values));
+    for (uint32_t i = 0; i < count; i++)
+        *list_add(model->arena, &model->metric) =
+            (mlc_metric){name_text(model->context.names, metric[i].name), values[i]};
+    return STATUS_ok;
+}
+
+mlc_status mlc_eval(mlc_model *model, const char *weights, const char *split, const mlc_metric **metrics,
+                    uint32_t *count)
+{
+    if (!model || !weights || !metrics || !count) return MLC_USAGE;
+    Evaluating evaluating = {model, weights, split};
+    model->metric.count = 0;
+    mlc_status status = session_guard(model->session, &model->context, evaluate, &evaluating);
+    *metrics = model->metric.at;
+    *count = model->metric.count;
+    return status;
+}

@@ -1,0 +1,215 @@
+#include "passes/pass.h"
+#include "runtime/compile.h"
+#include "runtime/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct Opening {
+    mlc_model *model;
+    const mlc_model_options *options;
+} Opening;
+
+static const char *folder_of(Arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? arena_text(arena, path, (size_t)(slash - path)) : ".";
+}
+
+/* Where compiled kernels are kept: nothing is kept when no home can be found. */
+static const char *cache_folder(Arena *arena, const char *asked)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    Text text = {.arena = arena};
+    if (asked) return *asked ? arena_text(arena, asked, strlen(asked)) : NULL;
+    if (cache && *cache)
+        text_add(&text, "%s/mlc", cache);
+    else if (home && *home)
+        text_add(&text, "%s/.cache/mlc", home);
+    else
+        return NULL;
+    return text_done(&text);
+}
+
+/* Files that `use` names, beside the file that uses them. */
+static const char *read_used(void *user, const char *path, size_t *size)
+{
+    mlc_model *model = user;
+    char *bytes;
+    if (file_read(&model->session->host, path, 16u << 20, &bytes, size, model->context.report) != STATUS_ok) return NULL;
+    const char *text = arena_text(model->arena, bytes, *size);
+    model->session->host.resize(model->session->host.user, bytes, 0);
+    return text;
+}
+
+static Status read_model(const Opening *opening, uint32_t *source)
+{
+    mlc_model *model = opening->model;
+    const char *text = opening->options ? opening->options->text : NULL;
+    size_t size = text ? strlen(text) : 0;
+    char *bytes = NULL;
+    if (!text) {
+        TRY(file_read(&model->session->host, model->path, 16u << 20, &bytes, &size, model->context.report));
+        text = bytes;
+    }
+    *source = sources_add(model->context.sources, model->path, text, size, false);
+    if (bytes) model->session->host.resize(model->session->host.user, bytes, 0);
+    return STATUS_ok;
+}
+
+static Status split_overrides(mlc_model *model, const char *const *set, FrontendOptions *frontend)
+{
+    const Span nowhere = {0};
+    uint32_t count = 0;
+    while (set && set[count])
+        count++;
+    Override *override = arena_array(model->arena, Override, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *equals = strchr(set[i], '=');
+        if (!equals || equals == set[i]) {
+            report_error(model->context.report, nowhere, "`--set %s` has no value", set[i]);
+            report_hint(model->context.report, "write `--set train.batch=64` or, for a constant, `--set width=192`");
+            return STATUS_usage;
+        }
+        override[i].key = arena_text(model->arena, set[i], (size_t)(equals - set[i]));
+        override[i].value = arena_text(model->arena, equals + 1, strlen(equals + 1));
+    }
+    frontend->overrides = override;
+    frontend->override_count = count;
+    return STATUS_ok;
+}
+
+static Status choose_backend(mlc_model *model, const char *device)
+{
+    const Span nowhere = {0};
+    model->backend = backend_named(device);
+    if (model->backend) return STATUS_ok;
+    report_error(model->context.report, nowhere, "unknown device `%s`", device);
+    Text known = {.arena = model->arena};
+    for (uint32_t i = 0; i < backend_count; i++)
+        text_add(&known, "%s%s", i ? ", " : "", backends[i]->name);
+    report_hint(model->context.report, "this build has: %s", text_done(&known));
+    return STATUS_usage;
+}
+
+static Status check_precision(mlc_model *model)
+{
+    const Span nowhere = {0};
+    if (!model->precision || !strcmp(model->precision, "f32") || !strcmp(model->precision, "bf16")) return STATUS_ok;
+    report_error(model->context.report, nowhere, "unknown precision `%s`", model->precision);
+    report_hint(model->context.report, "choose f32 or bf16");
+    return STATUS_usage;
+}
+
+static const char *copied(Arena *arena, const char *text)
+{
+    return text ? arena_text(arena, text, strlen(text)) : NULL;
+}
+
+static void set_options(mlc_model *model, const mlc_model_options *o)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    model->threads = o && o->threads > 0 ? o->threads : cores > 0 ? (int)cores : 1;
+    model->folder = folder_of(model->arena, model->path);
+    model->data_folder = o && o->data_folder ? copied(model->arena, o->data_folder) : model->folder;
+    model->cache_folder = cache_folder(model->arena, o ? o->cache_folder : NULL);
+    model->target = o ? copied(model->arena, o->target) : NULL;
+    model->precision = o ? copied(model->arena, o->precision) : NULL;
+    model->memory = o ? o->memory : 0;
+    model->verify = o && o->verify;
+}
+
+static Status open_model(void *argument)
+{
+    const Opening *opening = argument;
+    mlc_model *model = opening->model;
+    const mlc_model_options *o = opening->options;
+    set_options(model, o);
+    TRY(check_precision(model));
+    TRY(choose_backend(model, o && o->device ? o->device : "cpu"));
+    FrontendOptions frontend = {.variant = o ? o->variant : NULL,
+                                .simplify = pass_simplify_node,
+                                .read_file = read_used,
+                                .user = model};
+    TRY(split_overrides(model, o ? o->set : NULL, &frontend));
+    uint32_t source;
+    TRY(read_model(opening, &source));
+    model->experiment = experiment_open(&model->context, source, &frontend);
+    if (!model->experiment) return STATUS_invalid;
+    const TrainSettings *train = experiment_train(model->experiment);
+    model->seed = o && o->seed >= 0 ? (uint32_t)o->seed : train && train->present ? train->seed : 0;
+    return STATUS_ok;
+}
+
+/* The context must exist before the guard, which reports into it. */
+typedef struct Making {
+    mlc_model *model;
+    const char *path;
+} Making;
+
+static Status make_context(void *argument)
+{
+    const Making *making = argument;
+    context_open(&making->model->context, making->model->arena);
+    making->model->path = copied(making->model->arena, making->path);
+    return STATUS_ok;
+}
+
+mlc_status mlc_model_open(mlc_session *session, const char *path, const mlc_model_options *options, mlc_model **model)
+{
+    if (!session || !model || !path || (options && options->size != sizeof *options)) return MLC_USAGE;
+    *model = NULL;
+    mlc_model *m = session->host.resize(session->host.user, NULL, sizeof *m);
+    Arena *arena = arena_open(&session->host);
+    if (!m || !arena) {
+        if (m) session->host.resize(session->host.user, m, 0);
+        arena_close(arena);
+        return MLC_NO_MEMORY;
+    }
+    *m = (mlc_model){.session = session, .arena = arena, .next = session->model};
+    session->model = m;
+    Making making = {m, path};
+    mlc_status status = session_guard(session, NULL, make_context, &making);
+    Opening opening = {m, options};
+    if (status == MLC_OK) status = session_guard(session, &m->context, open_model, &opening);
+    if (status == MLC_OK)
+        *model = m;
+    else
+        mlc_model_close(m);
+    return status;
+}
+
+void mlc_model_close(mlc_model *model)
+{
+    if (!model) return;
+    mlc_session *session = model->session;
+    mlc_model **link = &session->model;
+    while (*link != model)
+        link = &(*link)->next;
+    *link = model->next;
+    for (Compiled *c = model->compiled; c; c = c->next) {
+        if (c->executable) model->backend->dispose(c->executable);
+        arena_close(c->arena);
+    }
+    if (model->device) model->backend->close(model->device);
+    state_release(model);
+    data_close(model->data);
+    arena_close(model->arena);
+    session->host.resize(session->host.user, model, 0);
+}
+
+Status model_data(mlc_model *model)
+{
+    if (model->data) return STATUS_ok;
+    const DataBlock *block = experiment_data(model->experiment);
+    const Span nowhere = {0};
+    if (!block) {
+        report_error(model->context.report, nowhere, "%s has no `data` block", model->path);
+        report_hint(model->context.report,
+                    "add: data NAME { train: idx(\"images.gz\", \"labels.gz\") }; see `mlc help data`");
+        return STATUS_invalid;
+    }
+    DataOptions options = {.host = &model->session->host, .folder = model->data_folder, .seed = model->seed};
+    return data_open(&model->context, block, &options, &model->data);
+}

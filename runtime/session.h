@@ -1,0 +1,71 @@
+#ifndef MLC_RUNTIME_SESSION_H
+#define MLC_RUNTIME_SESSION_H
+/* Inside of the two public handles, and the guard that every public function runs under. */
+#include "backends/backend.h"
+#include "frontend/frontend.h"
+#include "runtime/core/tensor.h"
+#include "runtime/data/data.h"
+#include "runtime/mlc.h"
+#include <stdatomic.h>
+
+typedef struct Compiled Compiled;
+
+/* A state's memory: shared by every entry, whatever the batch it was compiled for. */
+typedef struct StateMemory {
+    State state;
+    void *bytes;
+    size_t size;
+} StateMemory;
+
+struct mlc_model {
+    mlc_session *session;
+    mlc_model *next;
+    Arena *arena;
+    Context context;
+    const char *path;   /* as the user named it */
+    const char *folder; /* of the model file */
+    const char *data_folder, *cache_folder, *target, *device_name;
+    int threads;
+    int64_t memory;
+    bool verify;
+    const char *precision; /* NULL: the file's */
+    uint32_t seed;
+    Experiment *experiment;
+    const Backend *backend;
+    Device *device;
+    Data *data;
+    Compiled *compiled; /* list, newest first */
+    LIST(StateMemory) state;
+    bool initialized;
+    LIST(mlc_metric) metric;   /* answer of the last mlc_eval */
+    LIST(mlc_tensor) tensor;   /* answer of the last mlc_weights */
+};
+
+struct mlc_session {
+    Host host;
+    Arena *arena;   /* lives as long as the session */
+    Arena *message; /* the diagnostics of the last call */
+    const char *plain, *coloured;
+    mlc_model *model;
+    mlc_event_function *event;
+    void *event_user;
+    atomic_int interrupted;
+};
+
+/* Runs work(argument) behind a boundary with a clean report, renders what it reported into the session's diagnostics, and
+ * answers its status.  `context` may be NULL when nothing can be reported. */
+mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(void *argument), void *argument);
+
+/* Context with names, sources and report of its own in `arena`. */
+void context_open(Context *context, Arena *arena);
+
+void session_event(mlc_session *session, const mlc_event *event);
+bool session_interrupted(const mlc_session *session);
+
+/* Loads the model's data block once; STATUS_invalid with a report when it has none or it is wrong. */
+Status model_data(mlc_model *model);
+
+/* Seconds of a monotonic clock. */
+double session_clock(void);
+
+#endif

@@ -1,0 +1,147 @@
+#include "runtime/state.h"
+
+#include <string.h>
+
+static const char *text_of(const mlc_model *model, Name name)
+{
+    return name_text(model->context.names, name);
+}
+
+const uint32_t *state_map(mlc_model *model, const Program *program, Arena *arena)
+{
+    uint32_t *map = arena_array(arena, uint32_t, program->state.count);
+    for (uint32_t i = 0; i < program->state.count; i++) {
+        const State *state = &program->state.at[i];
+        uint32_t at = 0;
+        while (at < model->state.count && !name_same(model->state.at[at].state.name, state->name))
+            at++;
+        if (at == model->state.count) *list_add(model->arena, &model->state) = (StateMemory){.state = *state};
+        map[i] = at;
+    }
+    return map;
+}
+
+StateMemory *state_find(mlc_model *model, const char *name)
+{
+    for (uint32_t i = 0; i < model->state.count; i++)
+        if (!strcmp(text_of(model, model->state.at[i].state.name), name))
+            return model->state.at[i].bytes ? &model->state.at[i] : NULL;
+    return NULL;
+}
+
+bool state_is_weight(const StateMemory *state)
+{
+    return state->state.role == STATE_parameter || state->state.role == STATE_buffer;
+}
+
+/* 64 bytes before the aligned block hold the address to free. */
+static void *aligned_open(const Host *host, size_t size)
+{
+    char *block = host->resize(host->user, NULL, size + 128);
+    if (!block) return NULL;
+    char *aligned = (char *)(((uintptr_t)block + 127) & ~(uintptr_t)63);
+    memcpy(aligned - sizeof block, &block, sizeof block);
+    memset(aligned, 0, size);
+    return aligned;
+}
+
+static void aligned_close(const Host *host, void *aligned)
+{
+    char *block;
+    memcpy(&block, (char *)aligned - sizeof block, sizeof block);
+    host->resize(host->user, block, 0);
+}
+
+static Status allocate(mlc_model *model)
+{
+    const Host *host = &model->session->host;
+    for (uint32_t i = 0; i < model->state.count; i++) {
+        StateMemory *state = &model->state.at[i];
+        if (state->bytes) continue;
+        state->size = (size_t)shape_elements(&state->state.shape) * type_info[state->state.type].bytes;
+        state->bytes = aligned_open(host, state->size ? state->size : 1);
+        if (!state->bytes) return STATUS_no_memory;
+    }
+    return STATUS_ok;
+}
+
+void state_release(mlc_model *model)
+{
+    for (uint32_t i = 0; i < model->state.count; i++)
+        if (model->state.at[i].bytes) aligned_close(&model->session->host, model->state.at[i].bytes);
+    model->state.count = 0;
+}
+
+/* A model without training and random numbers has no seed and no init inputs. */
+Status state_initialize(mlc_model *model)
+{
+    if (model->initialized) return STATUS_ok;
+    Compiled *init;
+    TRY(compile_entry(model, ENTRY_init, 0, COMPILE_full, &init));
+    TRY(allocate(model));
+    int32_t seed = (int32_t)model->seed;
+    const void *input[1] = {&seed};
+    TRY(compiled_run(model, init, input, NULL));
+    model->initialized = true;
+    return STATUS_ok;
+}
+
+static Status copy_out(mlc_model *model, TensorSet *set, bool weights_only)
+{
+    for (uint32_t i = 0; i < model->state.count; i++) {
+        const StateMemory *state = &model->state.at[i];
+        if (!state->bytes || (weights_only && !state_is_weight(state))) continue;
+        const State *s = &state->state;
+        Tensor *tensor = tensor_set_add(set, text_of(model, s->name), s->type, &s->shape);
+        if (!tensor) return STATUS_no_memory;
+        memcpy(tensor->bytes, state->bytes, state->size);
+    }
+    return STATUS_ok;
+}
+
+static Status save(mlc_model *model, const char *path, bool weights_only, uint32_t count, const Note *notes)
+{
+    TensorSet set;
+    tensor_set_open(&set, &model->session->host);
+    Status status = copy_out(model, &set, weights_only);
+    for (uint32_t i = 0; i < count && status == STATUS_ok; i++)
+        status = tensor_set_note(&set, notes[i].key, notes[i].value);
+    if (status == STATUS_ok) status = safetensors_write(&set, path, model->context.report);
+    tensor_set_close(&set);
+    return status;
+}
+
+Status state_save_weights(mlc_model *model, const char *path)
+{
+    const Note note = {"format", "pt"};
+    return save(model, path, true, 1, &note);
+}
+
+Status state_save_checkpoint(mlc_model *model, const char *path, uint32_t count, const Note *notes)
+{
+    return save(model, path, false, count, notes);
+}
+
+/* A checkpoint is our own file: anything that does not fit exactly means another model. */
+Status state_load_checkpoint(mlc_model *model, const char *path, TensorSet *set)
+{
+    const Span nowhere = {0};
+    Report *report = model->context.report;
+    tensor_set_open(set, &model->session->host);
+    Status status = safetensors_read(set, path, report);
+    for (uint32_t i = 0; i < model->state.count && status == STATUS_ok; i++) {
+        const State *state = &model->state.at[i].state;
+        const Tensor *tensor = tensor_set_find(set, text_of(model, state->name));
+        if (tensor && tensor->type == state->type && shape_same(&tensor->shape, &state->shape)) continue;
+        report_error(report, nowhere, "%s: `%s` is %s; this checkpoint belongs to another model", path,
+                     text_of(model, state->name), tensor ? "of another shape" : "missing");
+        report_hint(report, "train without --resume to start anew, or restore the model file from the run folder");
+        status = STATUS_invalid;
+    }
+    for (uint32_t i = 0; i < model->state.count && status == STATUS_ok; i++) {
+        const StateMemory *state = &model->state.at[i];
+        memcpy(state->bytes, tensor_set_find(set, text_of(model, state->state.name))->bytes, state->size);
+    }
+    if (status != STATUS_ok) tensor_set_close(set);
+    return status;
+}

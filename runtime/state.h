@@ -1,0 +1,32 @@
+#ifndef MLC_RUNTIME_STATE_H
+#define MLC_RUNTIME_STATE_H
+/* The model's state in memory (weights, moments, counters) and on disk. One set of buffers serves every compiled entry. */
+#include "runtime/compile.h"
+
+/* For each state of the program, its index into model->state; new names are added there, without memory yet. */
+const uint32_t *state_map(mlc_model *model, const Program *program, Arena *arena);
+
+/* Allocates every state and fills it by running `init` with the model's seed. Once; later calls do nothing. */
+Status state_initialize(mlc_model *model);
+void state_release(mlc_model *model);
+/* NULL if there is none or it has no memory yet. */
+StateMemory *state_find(mlc_model *model, const char *name);
+
+/* Weights from a safetensors file or a run folder (its best, else its checkpoint), through the model file's weight map.
+ * All or nothing: missing, unexpected and mismatched tensors are all reported with their nearest match, and then nothing is loaded. */
+Status state_load_weights(mlc_model *model, const char *path);
+Status state_save_weights(mlc_model *model, const char *path);
+
+typedef struct Note {
+    const char *key, *value;
+} Note;
+
+/* Every state and the notes; atomically. */
+Status state_save_checkpoint(mlc_model *model, const char *path, uint32_t count, const Note *notes);
+/* Reads it back exactly; *set stays open for its notes (close it). */
+Status state_load_checkpoint(mlc_model *model, const char *path, TensorSet *set);
+
+/* Tensors that are weights (parameters and buffers), for mlc_weights and files. */
+bool state_is_weight(const StateMemory *state);
+
+#endif

@@ -1,0 +1,197 @@
+/* Weights from other people's files: names and layouts through the model file's map, every misfit listed, and nothing
+ * loaded by halves. */
+#include "runtime/state.h"
+#include "ir/base/bits.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct Loading {
+    mlc_model *model;
+    const char *path; /* the file itself, not the run folder */
+    const WeightMap *map;
+    TensorSet set;
+    bool *taken; /* one a tensor */
+} Loading;
+
+/* Matches with one `*`; what it stands for is returned in *rest. */
+static bool glob(const char *pattern, const char *text, const char **rest, size_t *rest_length)
+{
+    const char *star = strchr(pattern, '*');
+    size_t length = strlen(text), before = star ? (size_t)(star - pattern) : strlen(pattern);
+    *rest = text + length;
+    *rest_length = 0;
+    if (!star) return !strcmp(pattern, text);
+    size_t after = strlen(star + 1);
+    if (length < before + after || memcmp(pattern, text, before) != 0) return false;
+    if (strcmp(star + 1, text + length - after) != 0) return false;
+    *rest = text + before;
+    *rest_length = length - before - after;
+    return true;
+}
+
+/* Our name for a tensor of the file; *transpose if a rule asks for it. */
+static const char *mapped(const Loading *l, const char *name, bool *transpose)
+{
+    const char *rest;
+    size_t rest_length;
+    *transpose = false;
+    for (uint32_t i = 0; l->map && i < l->map->count; i++) {
+        if (l->map->rule[i].transpose) {
+            if (glob(l->map->rule[i].pattern, name, &rest, &rest_length)) *transpose = true;
+        } else if (glob(l->map->rule[i].pattern, name, &rest, &rest_length)) {
+            Text text = {.arena = l->model->arena};
+            const char *target = l->map->rule[i].target, *star = strchr(target, '*');
+            text_put(&text, target, star ? (size_t)(star - target) : strlen(target));
+            if (star) text_put(&text, rest, rest_length);
+            if (star) text_add(&text, "%s", star + 1);
+            name = text_done(&text);
+        }
+    }
+    return name;
+}
+
+static const Tensor *tensor_for(const Loading *l, const char *name, bool *transpose)
+{
+    for (uint32_t i = 0; i < l->set.count; i++) {
+        if (strcmp(mapped(l, l->set.at[i].name, transpose), name) != 0) continue;
+        l->taken[i] = true;
+        return &l->set.at[i];
+    }
+    return NULL;
+}
+
+static const char *nearest_in_file(const Loading *l, const char *name)
+{
+    const char *best = NULL;
+    unsigned least = 8;
+    for (uint32_t i = 0; i < l->set.count; i++) {
+        unsigned distance = text_distance(name, l->set.at[i].name, least);
+        if (l->taken[i] || distance >= least) continue;
+        best = l->set.at[i].name;
+        least = distance;
+    }
+    return best;
+}
+
+static const char *shape_text(const Loading *l, Type type, const Shape *shape)
+{
+    Text text = {.arena = l->model->arena};
+    shape_print(&text, type, shape);
+    return text_done(&text);
+}
+
+static Shape turned(const Shape *shape)
+{
+    const int64_t extent[2] = {shape->extent[1], shape->extent[0]};
+    return shape_of(2, extent);
+}
+
+static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, bool transpose)
+{
+    Report *report = l->model->context.report;
+    const char *name = name_text(l->model->context.names, state->state.name);
+    if (!tensor) {
+        const char *near = nearest_in_file(l, name);
+        report_error(report, state->state.at, "%s has no `%s`", l->path, name);
+        if (near) report_hint(report, "it has `%s`; map names with `weights \"file\" { \"theirs\" -> \"ours\" }`", near);
+        return;
+    }
+    if (transpose && tensor->shape.rank != 2) {
+        report_error(report, l->map->at, "`%s` cannot be transposed: it is %s", name,
+                     shape_text(l, tensor->type, &tensor->shape));
+        return;
+    }
+    Shape shape = transpose ? turned(&tensor->shape) : tensor->shape;
+    if (shape_same(&shape, &state->state.shape) && type_is_float(tensor->type) == type_is_float(state->state.type))
+        return;
+    report_error(report, state->state.at, "`%s` is %s here and %s in %s", name,
+                 shape_text(l, state->state.type, &state->state.shape), shape_text(l, tensor->type, &shape), l->path);
+    if (shape.rank == 2 && state->state.shape.rank == 2 && shape.extent[0] == state->state.shape.extent[1] &&
+        shape.extent[1] == state->state.shape.extent[0])
+        report_hint(report, "the file has it transposed: `weights \"%s\" { \"%s\" -> transpose }`", l->path, name);
+}
+
+/* Optimizer states of a checkpoint and PyTorch's batch counters are not weights, and not surprising either. */
+static bool expected_extra(const Loading *l, const char *name)
+{
+    const char *counter = "num_batches_tracked";
+    size_t length = strlen(name), counted = strlen(counter);
+    if (length >= counted && !strcmp(name + length - counted, counter)) return true;
+    return tensor_set_noted(&l->set, "mlc.step") != NULL;
+}
+
+static void report_unexpected(const Loading *l)
+{
+    const Span nowhere = {0};
+    for (uint32_t i = 0; i < l->set.count; i++) {
+        if (l->taken[i] || expected_extra(l, l->set.at[i].name)) continue;
+        report_error(l->model->context.report, nowhere, "%s holds `%s`, which the model does not have", l->path,
+                     l->set.at[i].name);
+    }
+}
+
+static float element(const Tensor *tensor, int64_t i)
+{
+    const uint8_t *at = (const uint8_t *)tensor->bytes + i * type_info[tensor->type].bytes;
+    uint16_t half;
+    float value;
+    if (tensor->type == TYPE_f32) return memcpy(&value, at, sizeof value), value;
+    memcpy(&half, at, sizeof half);
+    return tensor->type == TYPE_bf16 ? bits_of_bf16(half) : bits_of_f16(half);
+}
+
+static void copy_in(const StateMemory *state, const Tensor *tensor, bool transpose)
+{
+    int64_t rows = state->state.shape.extent[0], columns = state->state.shape.extent[1];
+    int64_t count = shape_elements(&state->state.shape);
+    if (!transpose && tensor->type == state->state.type) {
+        memcpy(state->bytes, tensor->bytes, state->size);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        ((float *)state->bytes)[i] = element(tensor, transpose ? i % columns * rows + i / columns : i);
+}
+
+static Status load(Loading *l)
+{
+    mlc_model *model = l->model;
+    bool transpose;
+    TRY(safetensors_read(&l->set, l->path, model->context.report));
+    l->taken = arena_array(model->arena, bool, l->set.count);
+    for (uint32_t i = 0; i < model->state.count; i++) {
+        const StateMemory *state = &model->state.at[i];
+        if (!state_is_weight(state)) continue;
+        const Tensor *tensor = tensor_for(l, name_text(model->context.names, state->state.name), &transpose);
+        fits(l, state, tensor, transpose);
+    }
+    report_unexpected(l);
+    if (report_errors(model->context.report)) return STATUS_invalid;
+    for (uint32_t i = 0; i < model->state.count; i++) {
+        const StateMemory *state = &model->state.at[i];
+        if (!state_is_weight(state)) continue;
+        const Tensor *tensor = tensor_for(l, name_text(model->context.names, state->state.name), &transpose);
+        copy_in(state, tensor, transpose);
+    }
+    return STATUS_ok;
+}
+
+static const char *weight_file(mlc_model *model, const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) return path;
+    Text best = {.arena = model->arena}, last = {.arena = model->arena};
+    text_add(&best, "%s/best.safetensors", path);
+    text_add(&last, "%s/checkpoint.safetensors", path);
+    return stat(text_done(&best), &status) == 0 ? text_done(&best) : text_done(&last);
+}
+
+Status state_load_weights(mlc_model *model, const char *path)
+{
+    TRY(state_initialize(model));
+    Loading l = {.model = model, .path = weight_file(model, path), .map = experiment_weights(model->experiment)};
+    tensor_set_open(&l.set, &model->session->host);
+    Status status = load(&l);
+    tensor_set_close(&l.set);
+    return status;
+}
