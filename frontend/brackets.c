@@ -123,6 +123,18 @@ static bool begins_item(Matcher *m, uint32_t index)
                        next->kind == TOKEN_left_brace);
 }
 
+/* Inside ( ) and [ ] no name stands before another or before `=`.  On a line that is indented no further than the one with
+ * the bracket, this is the next statement, and the bracket was forgotten. */
+static bool begins_statement(Matcher *m, uint32_t index)
+{
+    const Token *t = token(m, index), *next = t + 1;
+    if (!m->open.count || !t->first || t->kind != TOKEN_name || next->first) return false;
+    const Token *open = token(m, *list_last(&m->open));
+    return open->kind != TOKEN_left_brace &&
+           (next->kind == TOKEN_assign || next->kind == TOKEN_name) &&
+           indentation(m, t->begin) <= indentation(m, open->begin);
+}
+
 static void match_all(Matcher *m)
 {
     m->open.count = 0;
@@ -132,6 +144,8 @@ static void match_all(Matcher *m)
         if (t->kind == TOKEN_end || (m->by_indentation && begins_item(m, i)))
             while (m->open.count)
                 leave_open(m, i);
+        while (begins_statement(m, i))
+            leave_open(m, i);
         t->match = i;
         if (token_opens(t->kind))
             *list_add(m->arena, &m->open) = i;

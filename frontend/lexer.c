@@ -302,6 +302,7 @@ static bool lex_foreign(Lexer *l)
         {"*=", "bindings are made anew: `x = x * ...`", TOKEN_assign, WORD_none},
         {"/=", "bindings are made anew: `x = x / ...`", TOKEN_assign, WORD_none},
         {":=", "a binding is written `NAME = value`", TOKEN_assign, WORD_none},
+        {"=>", "a mapping is written `->`, a comparison `>=`", TOKEN_arrow, WORD_none},
         {"!", "write `not`", TOKEN_keyword, WORD_not},
         {"@", "a matrix product is written `matmul(a, b)`", TOKEN_times, WORD_none},
     };

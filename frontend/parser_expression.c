@@ -85,6 +85,7 @@ static const Ast *parse_parenthesized(Parser *p)
 
 static const Ast *no_value(Parser *p)
 {
+    p->line = NO_LINE; /* the value was missing on the line before */
     const Ast *node = parser_error_node(p);
     if (is(p, TOKEN_keyword) && !is_line_end(p)) {
         const char *word = word_info[peek(p)->word].text;
@@ -108,15 +109,18 @@ static const Ast *no_value(Parser *p)
     return node;
 }
 
-/* `x =` at the end of a line would take the next line's `y` for its value, were it not followed by `=`. */
-static bool is_next_binding(const Parser *p)
+/* `x =` at the end of a line would take its value from the next, were that not a statement: nowhere in an expression
+ * does a name stand before another or before `=`. */
+static bool is_next_statement(const Parser *p)
 {
-    return peek(p)->first && !p->inside && is(p, TOKEN_name) && peek_next(p)->kind == TOKEN_assign;
+    if (!peek(p)->first || p->inside || peek_next(p)->first) return false;
+    TokenKind follows = peek_next(p)->kind;
+    return is(p, TOKEN_name) && (follows == TOKEN_assign || follows == TOKEN_name);
 }
 
 static const Ast *parse_primary(Parser *p)
 {
-    if (is(p, TOKEN_name) && !is_next_binding(p)) return make_leaf_of_token(p, AST_name);
+    if (is(p, TOKEN_name) && !is_next_statement(p)) return make_leaf_of_token(p, AST_name);
     if (is(p, TOKEN_number)) return make_leaf_of_token(p, AST_number);
     if (is(p, TOKEN_string)) return make_leaf_of_token(p, AST_string);
     if (is(p, TOKEN_left_bracket)) return parse_list(p);

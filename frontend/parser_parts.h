@@ -20,6 +20,8 @@ typedef struct Parser {
     uint32_t scans; /* around */
 } Parser;
 
+#define NO_LINE UINT32_MAX
+
 typedef LIST(const Ast *) Nodes;
 
 /* The cursor. */
