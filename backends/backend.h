@@ -5,6 +5,9 @@
 #include "ir/graph/program.h"
 #include "ir/kernel/module.h"
 
+/* Every file that a backend puts into the cache folder ends so. */
+#define BACKEND_CACHE_SUFFIX ".mlcache"
+
 typedef struct BackendOptions {
     int threads;              /* >= 1 */
     const char *cache_folder; /* NULL: no cache on disk */

@@ -116,3 +116,17 @@ mlc_status mlc_devices(mlc_session *session, bool json, const char **text)
     Asking asking = {.session = session, .json = json};
     return ask(&asking, devices, text);
 }
+
+static Status write_text(void *argument)
+{
+    Asking *a = argument;
+    return file_write(a->path, a->text, strlen(a->text), a->context.report);
+}
+
+mlc_status mlc_write_text(mlc_session *session, const char *path, const char *text)
+{
+    if (!session || !path || !text) return MLC_USAGE;
+    const char *answer;
+    Asking asking = {.session = session, .path = path, .text = text};
+    return ask(&asking, write_text, &answer);
+}

@@ -158,6 +158,10 @@ MLC_API mlc_status mlc_bench(mlc_model *model, const mlc_bench_options *options,
 
 MLC_API mlc_status mlc_format(mlc_session *session, const char *path, const char *text, const char **formatted);
 MLC_API mlc_status mlc_help(mlc_session *session, const char *topic, const char **text); /* MLC_USAGE: unknown topic */
+/* Writes text to a file as checkpoints are written: whole or not at all. */
+MLC_API mlc_status mlc_write_text(mlc_session *session, const char *path, const char *text);
+/* How much compiled code the cache folder (NULL: the default one) holds; or removes it. */
+MLC_API mlc_status mlc_cache(mlc_session *session, const char *folder, bool clear, const char **text);
 MLC_API mlc_status mlc_devices(mlc_session *session, bool json, const char **text);
 
 /* --- entries on memory: for programs that feed the data themselves ------------------------------------------------------- */

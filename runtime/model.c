@@ -17,8 +17,7 @@ static const char *folder_of(Arena *arena, const char *path)
     return slash ? arena_text(arena, path, (size_t)(slash - path)) : ".";
 }
 
-/* Where compiled kernels are kept: nothing is kept when no home can be found. */
-static const char *cache_folder(Arena *arena, const char *asked)
+const char *session_cache_folder(Arena *arena, const char *asked)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     Text text = {.arena = arena};
@@ -113,7 +112,7 @@ static void set_options(mlc_model *model, const mlc_model_options *o)
     model->threads = o && o->threads > 0 ? o->threads : cores > 0 ? (int)cores : 1;
     model->folder = folder_of(model->arena, model->path);
     model->data_folder = o && o->data_folder ? copied(model->arena, o->data_folder) : model->folder;
-    model->cache_folder = cache_folder(model->arena, o ? o->cache_folder : NULL);
+    model->cache_folder = session_cache_folder(model->arena, o ? o->cache_folder : NULL);
     model->target = o ? copied(model->arena, o->target) : NULL;
     model->precision = o ? copied(model->arena, o->precision) : NULL;
     model->memory = o ? o->memory : 0;

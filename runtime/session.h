@@ -65,6 +65,9 @@ bool session_interrupted(const mlc_session *session);
 /* Loads the model's data block once; STATUS_invalid with a report when it has none or it is wrong. */
 Status model_data(mlc_model *model);
 
+/* Where compiled kernels are kept: as asked, else by XDG; NULL ("" asked, or no home): nothing is kept. */
+const char *session_cache_folder(Arena *arena, const char *asked);
+
 /* Seconds of a monotonic clock. */
 double session_clock(void);
 

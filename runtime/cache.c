@@ -1,0 +1,61 @@
+/* The folder of compiled kernels: how much it holds, and emptying it. Only files that a backend put there are touched. */
+#include "runtime/session.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct Caching {
+    mlc_session *session;
+    const char *folder;
+    bool clear;
+    Text text;
+} Caching;
+
+static bool ours(const char *name)
+{
+    size_t length = strlen(name), end = strlen(BACKEND_CACHE_SUFFIX);
+    return length > end && !strcmp(name + length - end, BACKEND_CACHE_SUFFIX);
+}
+
+static Status visit(Caching *c, const char *folder, DIR *directory)
+{
+    uint64_t bytes = 0;
+    uint32_t count = 0;
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        struct stat status;
+        if (!ours(entry->d_name) || fstatat(dirfd(directory), entry->d_name, &status, 0) != 0) continue;
+        bytes += (uint64_t)status.st_size;
+        count++;
+        if (c->clear && unlinkat(dirfd(directory), entry->d_name, 0) != 0) return STATUS_failed;
+    }
+    text_add(&c->text, "%s%s: %u files, ", c->clear ? "removed from " : "", folder, count);
+    text_bytes(&c->text, bytes);
+    text_add(&c->text, "\n");
+    return STATUS_ok;
+}
+
+static Status cache(void *argument)
+{
+    Caching *c = argument;
+    c->text.arena = c->session->arena;
+    const char *folder = session_cache_folder(c->session->arena, c->folder);
+    DIR *directory = folder ? opendir(folder) : NULL;
+    if (!directory) {
+        text_add(&c->text, "%s: nothing cached\n", folder ? folder : "no cache folder");
+        return STATUS_ok;
+    }
+    Status status = visit(c, folder, directory);
+    closedir(directory);
+    return status;
+}
+
+mlc_status mlc_cache(mlc_session *session, const char *folder, bool clear, const char **text)
+{
+    if (!session || !text) return MLC_USAGE;
+    Caching caching = {.session = session, .folder = folder, .clear = clear};
+    mlc_status status = session_guard(session, NULL, cache, &caching);
+    *text = status == MLC_OK ? text_done(&caching.text) : "";
+    return status;
+}
