@@ -1,0 +1,17 @@
+#!/bin/sh
+# Installs the Debian packages that mlc builds and is tested with; does nothing when they are all there.
+set -eu
+packages="cmake ninja-build gcc pkg-config check llvm-19-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev libjansson-dev dataset-fashion-mnist"
+[ "${1:-}" = bench ] && packages="$packages python3-torch"
+
+missing=
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+echo "installing:$missing"
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+$as_root apt-get update -qq
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Builds everything and runs all tests. With `sanitize`, the suite once more under the address and undefined-behaviour sanitizers.
+set -eu
+cd "$(dirname "$0")/.."
+
+sh tests/install.sh
+suite() { # folder, options...
+    folder=$1
+    shift
+    [ -f "$folder/build.ninja" ] || cmake -G Ninja -S . -B "$folder" "$@" > /dev/null
+    cmake --build "$folder"
+    ctest --test-dir "$folder" --output-on-failure --no-tests=error -j 2
+}
+
+suite build
+[ "${1:-}" = sanitize ] && suite build-sanitize -DMLC_SANITIZE=ON
+exit 0
