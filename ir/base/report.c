@@ -88,7 +88,8 @@ static void attach(Report *report, Message message)
     *list_add(report->arena, &list_last(&report->entry)->attached) = message;
 }
 
-static const char *formatted(Arena *arena, const char *format, va_list list)
+__attribute__((format(printf, 2, 0))) static const char *formatted(Arena *arena, const char *format,
+                                                                   va_list list)
 {
     va_list again;
     va_copy(again, list);

@@ -190,21 +190,37 @@ typedef struct Visit {
 
 /* Chains are as deep as the graph is long, so the way back is kept here and not on C's stack.  Operands precede their
  * users, hence no node is on the way twice and one visit a node is room enough. */
-static void transfer_below(Graph *to, const Graph *from, uint32_t root, Value *map, Visit *stack)
+static uint32_t order_below(const Graph *graph, uint32_t root, bool *done, Visit *stack,
+                            Value *order, uint32_t count)
 {
     uint32_t depth = 0;
-    if (!map[root].id) stack[depth++] = (Visit){root, 0};
+    if (!done[root]) stack[depth++] = (Visit){root, 0};
     while (depth) {
         Visit *top = &stack[depth - 1];
-        const Node *node = &from->node.at[top->id];
+        const Node *node = &graph->node.at[top->id];
         if (top->next == node->argument_count) {
-            map[top->id] = transfer(to, from, top->id, map);
+            done[top->id] = true;
+            order[count++] = (Value){top->id};
             depth--;
             continue;
         }
         uint32_t operand = node->argument[top->next++].id;
-        if (!map[operand].id) stack[depth++] = (Visit){operand, 0};
+        if (!done[operand]) stack[depth++] = (Visit){operand, 0};
     }
+    return count;
+}
+
+uint32_t graph_order(const Graph *graph, Value *order, Arena *scratch)
+{
+    bool *done = arena_array(scratch, bool, graph->node.count);
+    Visit *stack = arena_array(scratch, Visit, graph->node.count);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < graph->result.count; i++) {
+        const Result *result = &graph->result.at[i];
+        if (!result->value.id) bug("result %s has no value", name_text(graph->names, result->name));
+        count = order_below(graph, result->value.id, done, stack, order, count);
+    }
+    return count;
 }
 
 Graph *graph_sweep(const Graph *graph, Arena *arena)
@@ -212,11 +228,12 @@ Graph *graph_sweep(const Graph *graph, Arena *arena)
     Graph *swept = graph_new(arena, graph->names, graph->name, graph->simplify);
     swept->at = graph->at;
     Value *map = arena_array(arena, Value, graph->node.count);
-    Visit *stack = arena_array(arena, Visit, graph->node.count);
+    Value *order = arena_array(arena, Value, graph->node.count);
+    uint32_t count = graph_order(graph, order, arena);
+    for (uint32_t i = 0; i < count; i++)
+        map[order[i].id] = transfer(swept, graph, order[i].id, map);
     for (uint32_t i = 0; i < graph->result.count; i++) {
         const Result *result = &graph->result.at[i];
-        if (!result->value.id) bug("result %s has no value", name_text(graph->names, result->name));
-        transfer_below(swept, graph, result->value.id, map, stack);
         graph_result(swept, (int)result->kind, result->name, map[result->value.id], result->at);
     }
     return swept;

@@ -59,8 +59,10 @@ void graph_result(Graph *graph, int kind, Name name, Value value, Span at);
 
 /* The same node in another graph, its operands replaced by map[old id].  It keeps its span, whatever the cursor. */
 Value graph_copy(Graph *to, const Graph *from, Value value, const Value *map);
-/* A graph of what the results need, renumbered in depth-first order from the results (operands left to right), inputs
- * that nobody needs dropped.  Equal programs have equal texts after it. */
+/* What the results need, operands first, in depth-first order from the results (operands left to right). Returns how
+ * many there are; `order` has room for graph->node.count. */
+uint32_t graph_order(const Graph *graph, Value *order, Arena *scratch);
+/* A graph of what the results need, renumbered in that order, inputs that nobody needs dropped; no rule is asked.  Equal programs have equal texts after it. */
 Graph *graph_sweep(const Graph *graph, Arena *arena);
 
 static inline const Node *graph_node(const Graph *graph, Value value)

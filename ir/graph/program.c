@@ -5,6 +5,13 @@ const char *const entry_name[ENTRY_COUNT] = {
     [ENTRY_grad] = "grad", [ENTRY_eval] = "eval", [ENTRY_predict] = "predict",
 };
 
+const char *const role_name[STATE_counter + 1] = {
+    [STATE_parameter] = "parameter",
+    [STATE_buffer] = "buffer",
+    [STATE_optimizer] = "optimizer",
+    [STATE_counter] = "counter",
+};
+
 Program *program_new(Arena *arena, Names *names)
 {
     Program *program = arena_new(arena, Program);

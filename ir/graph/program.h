@@ -24,6 +24,8 @@ typedef enum StateRole {
     STATE_counter,   /* train.seed, train.step, ...: saved in checkpoints only */
 } StateRole;
 
+extern const char *const role_name[STATE_counter + 1];
+
 typedef struct State {
     Name name; /* fc1.weight: as in a PyTorch state dict */
     StateRole role;

@@ -85,6 +85,8 @@ const char *shape_rule_slice(const Question *question)
     for (int i = 0; i < x->shape.rank; i++) {
         int64_t start = slice->start[i], stride = slice->stride[i], count = slice->extent[i];
         if (!stride) return shape_wrong(question, "the step along axis %d is 0", i);
+        if (stride < -MAX_ELEMENTS || stride > MAX_ELEMENTS)
+            return shape_wrong(question, "the step along axis %d is beyond any size", i);
         if (count < 0 || !slice_fits(x->shape.extent[i], start, stride, count))
             return shape_wrong(
                 question, "%lld elements from %lld in steps of %lld leave axis %d of size %lld",
@@ -166,7 +168,8 @@ static const char *windowed(const Question *question, const Shape *shape, Shape 
                 question, "size, step and dilation of the window on axis %d are not all positive",
                 axis);
         int64_t reach;
-        if (multiply_overflows(size - 1, dilation, &reach))
+        if (stride > MAX_ELEMENTS || dilation > MAX_ELEMENTS ||
+            multiply_overflows(size - 1, dilation, &reach))
             return shape_wrong(question, "the window on axis %d is beyond any size", axis);
         int64_t extent = shape->extent[axis];
         result->extent[axis] = extent > reach ? (extent - reach - 1) / stride + 1 : 0;
