@@ -70,7 +70,7 @@ static size_t flat_width(const Format *f, uint32_t brace)
     for (uint32_t i = brace; token(f, i)->kind != TOKEN_end; i++) {
         const Token *t = token(f, i);
         if (i > end && (t->first || t->kind == TOKEN_semicolon)) break;
-        sum += t->length + is_apart(t, tight);
+        sum += t->length + (i > brace && is_apart(t, tight));
         if (t->kind == TOKEN_left_bracket) tight = is_operand(t - 1);
         if (t->kind == TOKEN_right_bracket) tight = false;
         if (sum > WIDTH) break;

@@ -194,8 +194,8 @@ static void lex_number(Lexer *l)
     take_unit(l, &number);
     if (!isfinite(number.number))
         lexer_error(l, begin, l->at - begin, "the number is larger than %g", DBL_MAX);
-    else if (number.is_integer && number.number > 0x1p53)
-        lexer_error(l, begin, l->at - begin, "a whole number is at most 2^53");
+    else if (number.is_integer && number.number >= 0x1p53)
+        lexer_error(l, begin, l->at - begin, "a whole number is less than 2^53");
 
     Token *token = push(l, TOKEN_number, begin);
     token->number = isfinite(number.number) ? number.number : 0;

@@ -10,8 +10,9 @@ typedef struct Parser {
     Arena *arena;
     uint32_t source;
     Tokens *tokens;
-    uint32_t at;     /* the token looked at */
-    uint32_t line;   /* a token that begins a line without ending what came before: a statement's own first */
+    uint32_t at; /* the token looked at */
+    uint32_t
+        line; /* a token that begins a line without ending what came before: a statement's own first */
     uint32_t inside; /* closed ( and [ around: line ends count for nothing */
     uint32_t depth;
     uint32_t errors;
