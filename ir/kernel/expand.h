@@ -5,7 +5,8 @@
  * infinities, signed zeros and subnormals are handled by selects, never by branches. */
 #include "ir/kernel/kernel.h"
 
-/* A kernel without MATH scalars that computes the same (compute in f32 for bf16/f16: casts around). */
+/* A kernel without MATH scalars that computes the same (compute in f32 for bf16/f16: casts around), its scalars numbered depth
+ * first from the stores, the dead ones dropped.  Expanding twice changes nothing. */
 Kernel *kernel_expand(const Kernel *kernel, Arena *arena);
 
 #endif
