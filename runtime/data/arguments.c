@@ -63,20 +63,23 @@ Status argument_text(const Load *load, uint32_t i, const char **text)
 {
     const Static *argument = argument_at(load, i);
     if (!argument || argument->kind != STATIC_text)
-        return argument_refuse(load, argument ? argument : load->call, "`%s` wants a string here", load->call->text);
+        return argument_refuse(load, argument ? argument : load->call, "`%s` wants a string here",
+                               load->call->text);
     *text = argument->text;
     return STATUS_ok;
 }
 
-Status argument_integer(const Load *load, const char *label, int64_t low, int64_t high, int64_t *value)
+Status argument_integer(const Load *load, const char *label, int64_t low, int64_t high,
+                        int64_t *value)
 {
     const Static *argument = argument_option(load, label);
     if (!argument) return STATUS_ok;
-    bool fits = argument->kind == STATIC_number && argument->is_integer && argument->number >= (double)low &&
-                argument->number <= (double)high;
+    bool fits = argument->kind == STATIC_number && argument->is_integer &&
+                argument->number >= (double)low && argument->number <= (double)high;
     if (!fits)
-        return argument_refuse(load, argument, "`%s` has to be a whole number from %" PRId64 " to %" PRId64, label, low,
-                               high);
+        return argument_refuse(load, argument,
+                               "`%s` has to be a whole number from %" PRId64 " to %" PRId64, label,
+                               low, high);
     *value = (int64_t)argument->number;
     return STATUS_ok;
 }
@@ -93,14 +96,18 @@ static Status refuse_option(const Load *load, uint32_t i, const char *options)
 {
     Report *report = load->context->report;
     const char *label = label_of(load->call, i);
-    report_error(report, load->call->element[i].at, "`%s` has no option `%s`", load->call->text, label);
+    report_error(report, load->call->element[i].at, "`%s` has no option `%s`", load->call->text,
+                 label);
     const char *near = nearest_word(load->context->arena, label, options);
-    if (near) report_hint(report, "did you mean `%s`?", near);
-    else if (*options) report_hint(report, "its options are: %s", options);
+    if (near)
+        report_hint(report, "did you mean `%s`?", near);
+    else if (*options)
+        report_hint(report, "its options are: %s", options);
     return STATUS_invalid;
 }
 
-Status argument_check(const Load *load, uint32_t fewest, uint32_t most, const char *options, const char *usage)
+Status argument_check(const Load *load, uint32_t fewest, uint32_t most, const char *options,
+                      const char *usage)
 {
     const Static *call = load->call;
     for (uint32_t i = 0; i < call->count; i++) {
@@ -113,8 +120,8 @@ Status argument_check(const Load *load, uint32_t fewest, uint32_t most, const ch
     uint32_t count = argument_count(load);
     if (count >= fewest && count <= most) return STATUS_ok;
 
-    argument_refuse(load, call, "`%s` has %u argument%s here, which it cannot take", call->text, count,
-                    count == 1 ? "" : "s");
+    argument_refuse(load, call, "`%s` has %u argument%s here, which it cannot take", call->text,
+                    count, count == 1 ? "" : "s");
     report_hint(load->context->report, "it is written like %s", usage);
     return STATUS_invalid;
 }

@@ -7,7 +7,8 @@ static const struct SourceRow {
     const char *options, *usage;
     Status (*load)(Load *load);
 } sources[] = {
-#define SOURCE(name, fewest, most, options, usage) {#name, fewest, most, options, usage, source_##name},
+#define SOURCE(name, fewest, most, options, usage)                                                 \
+    {#name, fewest, most, options, usage, source_##name},
 #include "runtime/data/sources.def"
 #undef SOURCE
 };
@@ -36,35 +37,40 @@ static Status refuse_entry(Load *load)
     Report *report = load->context->report;
     const Static *value = &load->entry->value;
     if (value->kind != STATIC_call) {
-        report_error(report, load->entry->at, "`%s` is neither a split nor a step that data blocks know",
-                     load->entry->name);
+        report_error(report, load->entry->at,
+                     "`%s` is neither a split nor a step that data blocks know", load->entry->name);
         report_hint(report, "a split is written like `train: %s`", sources[0].usage);
         return STATUS_invalid;
     }
     report_error(report, value->at, "there is no data source `%s`", value->text);
     const char *near = nearest_word(load->context->arena, value->text, source_names);
-    if (near) report_hint(report, "did you mean `%s`?", near);
-    else report_hint(report, "there are: %s", source_names);
+    if (near)
+        report_hint(report, "did you mean `%s`?", near);
+    else
+        report_hint(report, "there are: %s", source_names);
     return STATUS_invalid;
 }
 
 static Status check_name(Load *load)
 {
     if (!data_split(load->data, load->entry->name)) return STATUS_ok;
-    report_error(load->context->report, load->entry->at, "split `%s` is given twice", load->entry->name);
+    report_error(load->context->report, load->entry->at, "split `%s` is given twice",
+                 load->entry->name);
     return STATUS_invalid;
 }
 
 static Status load_entry(Load *load)
 {
-    const struct SourceRow *row = is_call(load->call, "split") ? NULL : find_source(load->call->text);
+    const struct SourceRow *row =
+        is_call(load->call, "split") ? NULL : find_source(load->call->text);
     Part part = {.split.name = load_text(load, load->entry->name, strlen(load->entry->name))};
     load->part = &part;
     TRY(check_name(load));
     if (row) {
         TRY(argument_check(load, row->fewest, row->most, row->options, row->usage));
         TRY(row->load(load));
-        if (part.split.count == 0) return argument_refuse(load, load->call, "there are no samples in it");
+        if (part.split.count == 0)
+            return argument_refuse(load, load->call, "there are no samples in it");
     } else {
         TRY(argument_check(load, 2, 2, "seed", "split(train, 0.1)"));
         TRY(split_off(load));
@@ -82,7 +88,8 @@ static Status load_entries(Load *load, const DataBlock *block)
             load->entry = &block->entry[i];
             load->call = &load->entry->value;
             bool is_split = is_call(load->call, "split");
-            bool is_known = is_split || (load->call->kind == STATIC_call && find_source(load->call->text));
+            bool is_known =
+                is_split || (load->call->kind == STATIC_call && find_source(load->call->text));
             Status status = is_known && is_split == (pass == 1) ? load_entry(load)
                             : !is_known && pass == 0            ? refuse_entry(load)
                                                                 : STATUS_ok;

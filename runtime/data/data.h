@@ -11,7 +11,8 @@ typedef struct Field {
     const char *name;
     Type type;
     Shape sample; /* shape of one sample */
-    int64_t stride; /* bytes from one sample to the next; less than a sample's size where windows overlap (text) */
+    int64_t
+        stride; /* bytes from one sample to the next; less than a sample's size where windows overlap (text) */
     const uint8_t *bytes;
     const char *path; /* where it came from, for messages */
 } Field;
@@ -42,13 +43,14 @@ const Split *data_split(const Data *data, const char *name); /* NULL if there is
 uint32_t data_split_count(const Data *data);
 const Split *data_split_at(const Data *data, uint32_t i);
 /* A split made of one tensor a field, for predict on files (npy, safetensors, csv, png, jpeg). */
-Status data_open_file(Context *context, const char *path, const DataOptions *options, uint32_t input_count,
-                      const ModelInput *input, Data **data);
+Status data_open_file(Context *context, const char *path, const DataOptions *options,
+                      uint32_t input_count, const ModelInput *input, Data **data);
 
 /* Checks that the split feeds these inputs: count, element type (converted when lossless: u8 to f32, f64 to f32; integers to narrower
  * ones that hold the values), shape after the batch axis; every value of an input with a bound: "label 12 of sample 4711 is outside
  * [0, 10)".  Field shapes may differ by unit axes ([28, 28] for [1, 28, 28]).  Errors name the data file and the input's line. */
-Status data_check(Context *context, const Data *data, const Split *split, uint32_t input_count, const ModelInput *input);
+Status data_check(Context *context, const Data *data, const Split *split, uint32_t input_count,
+                  const ModelInput *input);
 
 /* Batches, in order or shuffled, prefetched by one thread.  The stream of a shuffled training split goes on over epochs: epoch e is the
  * permutation drawn from (seed, e) alone, so any position can be resumed exactly; a batch may hold the tail of one epoch and the
@@ -57,9 +59,9 @@ typedef struct Stream Stream;
 typedef struct StreamOptions {
     const Host *host;
     int64_t batch;
-    bool shuffle;   /* and endless */
+    bool shuffle; /* and endless */
     uint32_t seed;
-    int64_t start;  /* samples already consumed since epoch 0 (resume) */
+    int64_t start; /* samples already consumed since epoch 0 (resume) */
     uint32_t input_count;
     const ModelInput *input; /* types to convert to */
 } StreamOptions;

@@ -20,16 +20,19 @@ static uint32_t big_endian(const unsigned char *at)
 }
 
 /* Checks the header against the size; *data is where the elements begin. */
-static Status read_header(const Origin *origin, const unsigned char *bytes, size_t size, Type *type, Shape *shape,
-                          size_t *data)
+static Status read_header(const Origin *origin, const unsigned char *bytes, size_t size, Type *type,
+                          Shape *shape, size_t *data)
 {
     if (size < 4) return origin_refuse(origin, "no IDX file: it has %zu bytes", size);
     *type = idx_type(bytes[2]);
     unsigned rank = bytes[3];
-    if (bytes[0] || bytes[1]) return origin_refuse(origin, "no IDX file: it does not begin with two zero bytes");
+    if (bytes[0] || bytes[1])
+        return origin_refuse(origin, "no IDX file: it does not begin with two zero bytes");
     if (*type == TYPE_none)
-        return origin_refuse(origin, "IDX elements of type 0x%02x; u8, i8, i32 and f32 are read", bytes[2]);
-    if (rank < 1 || rank > MAX_RANK) return origin_refuse(origin, "IDX array of %u axes; 1 to 8 are read", rank);
+        return origin_refuse(origin, "IDX elements of type 0x%02x; u8, i8, i32 and f32 are read",
+                             bytes[2]);
+    if (rank < 1 || rank > MAX_RANK)
+        return origin_refuse(origin, "IDX array of %u axes; 1 to 8 are read", rank);
     *data = 4 + 4 * (size_t)rank;
     if (size < *data) return origin_refuse(origin, "the file ends inside its header");
 
@@ -52,11 +55,11 @@ static Status load_file(Load *load, uint32_t i)
     Origin origin = load_origin(load, argument_at(load, i), load_path(load, path));
 
     char *bytes;
-    size_t size, data;
+    size_t size, data = 0;
     TRY(file_load(&origin, MAX_FILE, 0, &bytes, &size));
     load_keep(load, bytes);
-    Type type;
-    Shape shape;
+    Type type = TYPE_none;
+    Shape shape = {0};
     TRY(read_header(&origin, (const unsigned char *)bytes, size, &type, &shape, &data));
     unsigned char *at = (unsigned char *)bytes + data;
     for (size_t k = 0; type_info[type].bytes == 4 && k < size - data; k += 4) {

@@ -3,15 +3,18 @@
 
 Status load_no_memory(const Load *load, uint64_t bytes)
 {
-    report_error(load->context->report, load->call->at, "no memory for %" PRIu64 " bytes of data", bytes);
+    report_error(load->context->report, load->call->at, "no memory for %" PRIu64 " bytes of data",
+                 bytes);
     return STATUS_no_memory;
 }
 
 void *load_block(Load *load, size_t size)
 {
     void *block = aligned_new(load->data->host, size);
-    if (block) *list_add(load->data->arena, &load->data->aligned) = block;
-    else load_no_memory(load, size);
+    if (block)
+        *list_add(load->data->arena, &load->data->aligned) = block;
+    else
+        load_no_memory(load, size);
     return block;
 }
 
@@ -51,17 +54,20 @@ Field *load_field(Load *load, const char *name, const char *path)
 Status load_count(Load *load, const Origin *origin, int64_t count)
 {
     Split *split = &load->part->split;
-    if (count > MAX_ROWS) return origin_refuse(origin, "%" PRId64 " samples, more than 2^32", count);
+    if (count > MAX_ROWS)
+        return origin_refuse(origin, "%" PRId64 " samples, more than 2^32", count);
     if (split->field_count > 1 && split->count != count)
-        return origin_refuse(origin, "has %" PRId64 " samples, but %s has %" PRId64, count, split->field[0].path,
-                             split->count);
+        return origin_refuse(origin, "has %" PRId64 " samples, but %s has %" PRId64, count,
+                             split->field[0].path, split->count);
     split->count = count;
     return STATUS_ok;
 }
 
-Status load_tensor(Load *load, const Origin *origin, const char *name, Type type, const Shape *shape, const void *bytes)
+Status load_tensor(Load *load, const Origin *origin, const char *name, Type type,
+                   const Shape *shape, const void *bytes)
 {
-    if (shape->rank == 0) return origin_refuse(origin, "`%s` is a scalar; its first axis has to count samples", name);
+    if (shape->rank == 0)
+        return origin_refuse(origin, "`%s` is a scalar; its first axis has to count samples", name);
 
     Field *field = load_field(load, name, origin->path);
     field->type = type;

@@ -19,7 +19,7 @@ struct Data {
 };
 
 /* The limits keep a data set's products inside int64 and its rows inside uint32. */
-#define MAX_ROWS ((int64_t)UINT32_MAX)
+#define MAX_ROWS    ((int64_t)UINT32_MAX)
 #define MAX_CLASSES 65536
 
 typedef struct Load {
@@ -29,6 +29,7 @@ typedef struct Load {
     const DataEntry *entry;
     const Static *call; /* the entry's value */
     Part *part;         /* what is being filled */
+    int64_t features;   /* csv for predict: the features that the model takes; 0: unknown */
 } Load;
 
 /* Memory that lives as long as the data; NULL after reporting. */
@@ -36,14 +37,16 @@ void *load_block(Load *load, size_t size); /* aligned to 64, undefined */
 void load_keep(Load *load, void *block);   /* takes over a block of the host */
 const char *load_text(Load *load, const char *text, size_t length);
 
-const char *load_path(Load *load, const char *path); /* relative ones start at the options' folder */
+const char *load_path(Load *load,
+                      const char *path); /* relative ones start at the options' folder */
 Origin load_origin(const Load *load, const Static *argument, const char *path);
 Status load_no_memory(const Load *load, uint64_t bytes);
 
 /* Fields and samples of the split. */
 Field *load_field(Load *load, const char *name, const char *path);
 /* A field over a tensor whose first axis counts the samples. */
-Status load_tensor(Load *load, const Origin *origin, const char *name, Type type, const Shape *shape, const void *bytes);
+Status load_tensor(Load *load, const Origin *origin, const char *name, Type type,
+                   const Shape *shape, const void *bytes);
 /* Every field has `count` samples; the second and later are refused if theirs differ. */
 Status load_count(Load *load, const Origin *origin, int64_t count);
 
@@ -56,9 +59,11 @@ Status argument_refuse(const Load *load, const Static *argument, const char *for
 /* A positional argument that has to be a string. */
 Status argument_text(const Load *load, uint32_t i, const char **text);
 /* Leaves *value alone when the option is absent. */
-Status argument_integer(const Load *load, const char *label, int64_t low, int64_t high, int64_t *value);
+Status argument_integer(const Load *load, const char *label, int64_t low, int64_t high,
+                        int64_t *value);
 /* Reports unknown options, options twice, and a wrong number of arguments. */
-Status argument_check(const Load *load, uint32_t fewest, uint32_t most, const char *options, const char *usage);
+Status argument_check(const Load *load, uint32_t fewest, uint32_t most, const char *options,
+                      const char *usage);
 
 /* The word of the list (separated by blanks) nearest to `wrong`; NULL if none is near. */
 const char *nearest_word(Arena *arena, const char *wrong, const char *words);
@@ -78,8 +83,9 @@ typedef struct Paths {
     uint32_t count, room;
     const char **at;
 } Paths;
-Status paths_in(Load *load, const Static *argument, const char *folder, const char *pattern, bool folders, Paths *paths);
-const char *path_name(const char *path); /* after the last slash */
+Status paths_in(Load *load, const Static *argument, const char *folder, const char *pattern,
+                bool folders, Paths *paths);
+const char *path_name(const char *path);              /* after the last slash */
 bool path_ends(const char *path, const char *ending); /* in any case */
 
 #endif

@@ -13,7 +13,8 @@ static uint32_t below(const uint32_t bits[2], uint32_t count)
     return (uint32_t)(((unsigned __int128)number * count) >> 64);
 }
 
-void random_permutation(uint32_t seed, uint32_t purpose, uint32_t epoch, uint32_t *order, uint32_t count)
+void random_permutation(uint32_t seed, uint32_t purpose, uint32_t epoch, uint32_t *order,
+                        uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         order[i] = i;
