@@ -273,9 +273,9 @@ static void render_place(const Render *render, const Source *source, Span span, 
 {
     Place place = source_place(source, span.begin);
     const char *line = source->text + source->line_start[place.line - 1];
-    const char *end = source->text + source->size;
-    const char *line_end = memchr(line, '\n', (size_t)(end - line));
-    if (!line_end) line_end = end;
+    bool is_last = place.line == source->line_count;
+    const char *line_end =
+        source->text + (is_last ? source->size : source->line_start[place.line] - 1);
     if (line_end > line && line_end[-1] == '\r') line_end--;
 
     const char *caret = line + place.column - 1;
