@@ -123,9 +123,9 @@ static bool read_texts(Header *header)
         if (!json_take(json, '"')) return json_fail(json, "metadata that are not a string");
         json->at--;
         if (!json_string(json, &value)) return false;
-        if (tensor_set_text(header->set, key)) return json_fail(json, "a metadata key twice");
+        if (tensor_set_noted(header->set, key)) return json_fail(json, "a metadata key twice");
         if (header->set->text_count == MAX_TEXTS) return json_fail(json, "more than 4096 metadata");
-        if (!tensor_set_put_text(header->set, key, value)) {
+        if (tensor_set_note(header->set, key, value) != STATUS_ok) {
             header->status = origin_no_memory(header->origin, strlen(value));
             return false;
         }

@@ -1,4 +1,6 @@
 #include "runtime/core/tensor.h"
+#include "ir/base/bits.h"
+#include "ir/base/boundary.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "tensors, safetensors and npy files are read and written as little-endian memory"
@@ -117,24 +119,24 @@ Tensor *tensor_set_find(const TensorSet *set, const char *name)
     return NULL;
 }
 
-const char *tensor_set_text(const TensorSet *set, const char *key)
+const char *tensor_set_noted(const TensorSet *set, const char *key)
 {
     for (uint32_t i = 0; i < set->text_count; i++)
         if (strcmp(set->text[i].key, key) == 0) return set->text[i].value;
     return NULL;
 }
 
-bool tensor_set_put_text(TensorSet *set, const char *key, const char *value)
+Status tensor_set_note(TensorSet *set, const char *key, const char *value)
 {
     const Host *host = set->host;
     char *copy = copy_text(host, value);
-    if (!copy) return false;
+    if (!copy) return STATUS_no_memory;
 
     for (uint32_t i = 0; i < set->text_count; i++)
         if (strcmp(set->text[i].key, key) == 0) {
             free_text(host, set->text[i].value);
             set->text[i].value = copy;
-            return true;
+            return STATUS_ok;
         }
     /* Grows when the count reaches a power of two. */
     void *block = set->text;
@@ -146,9 +148,28 @@ bool tensor_set_put_text(TensorSet *set, const char *key, const char *value)
     char *name = block ? copy_text(host, key) : NULL;
     if (!name) {
         free_text(host, copy);
-        return false;
+        return STATUS_no_memory;
     }
     set->text[set->text_count].key = name;
     set->text[set->text_count++].value = copy;
-    return true;
+    return STATUS_ok;
+}
+
+double tensor_element(const Tensor *tensor, int64_t i)
+{
+    const void *bytes = tensor->bytes;
+    switch (tensor->type) {
+    case TYPE_f32: return (double)((const float *)bytes)[i];
+    case TYPE_bf16: return (double)bits_of_bf16(((const uint16_t *)bytes)[i]);
+    case TYPE_f16: return (double)bits_of_f16(((const uint16_t *)bytes)[i]);
+    case TYPE_i64: return (double)((const int64_t *)bytes)[i];
+    case TYPE_i32: return ((const int32_t *)bytes)[i];
+    case TYPE_i8: return ((const int8_t *)bytes)[i];
+    case TYPE_u32: return ((const uint32_t *)bytes)[i];
+    case TYPE_u8:
+    case TYPE_bool: return ((const uint8_t *)bytes)[i];
+    case TYPE_none:
+    case TYPE_COUNT: break;
+    }
+    unreachable("a tensor of no type");
 }

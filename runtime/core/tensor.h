@@ -29,9 +29,6 @@ void tensor_set_close(TensorSet *set);
 Tensor *tensor_set_add(TensorSet *set, const char *name, Type type, const Shape *shape);
 void tensor_set_drop(TensorSet *set);                            /* removes the last one added */
 Tensor *tensor_set_find(const TensorSet *set, const char *name); /* NULL if there is none */
-/* String metadata: adds or replaces (copies both); false when out of memory.  Looks up; NULL if there is none. */
-bool tensor_set_put_text(TensorSet *set, const char *key, const char *value);
-const char *tensor_set_text(const TensorSet *set, const char *key);
 
 /* Bytes of a tensor whose shape a file states; UINT64_MAX if that is beyond MAX_ELEMENTS or an extent is negative. */
 uint64_t tensor_bytes(const Shape *shape, unsigned element_bytes);
