@@ -98,7 +98,8 @@ START_TEST(states_are_declared)
     expect("%1 = read w : f32[3, 3]\n  // ^ state w is f32[9]\n");
     program->state.at[0].name = name_of(names, "v");
     expect("// ^ state w is not declared\n}\n");
-    *list_add(arena, &program->state) = program->state.at[0];
+    State again = program->state.at[0];
+    *list_add(arena, &program->state) = again;
     expect("// state v is declared twice\n");
 }
 END_TEST
