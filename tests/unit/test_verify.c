@@ -20,7 +20,7 @@ static void open_program(void)
     graph = graph_new(arena, names, name_of(names, "loss"), NULL);
     x = ir_input(graph, name_of(names, "x"), TYPE_f32, shape);
     weight = ir_read(graph, name_of(names, "w"), TYPE_f32, shape);
-    product = ir_dot(graph, x, weight, (Indices){"mk", "kn", "mn"});
+    product = ir_dot(graph, x, weight, (Indices){.a = "mk", .b = "kn", .y = "mn"});
     y = ir_exp(graph, product);
     graph_result(graph, RESULT_output, name_of(names, "y"), y, (Span){0});
     graph_result(graph, RESULT_write, name_of(names, "w"), product, (Span){0});
