@@ -79,15 +79,17 @@ typedef struct TrainSettings {
     Span at;
 } TrainSettings;
 
+typedef struct WeightRule {
+    const char *pattern, *target; /* "transformer.*" -> "*" */
+    bool transpose;
+    Span at;
+} WeightRule;
+
 typedef struct WeightMap {
     const char *file; /* NULL: none */
     Span at;
     uint32_t count;
-    struct {
-        const char *pattern, *target; /* "transformer.*" -> "*" */
-        bool transpose;
-        Span at;
-    } const *rule;
+    const WeightRule *rule;
 } WeightMap;
 
 typedef struct Experiment Experiment;
