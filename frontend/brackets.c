@@ -37,13 +37,13 @@ static uint32_t indentation(const Matcher *m, uint32_t offset)
 }
 
 /* Where the content of a round or square bracket without partner is taken to end: with its line, unless that ends in a
- * comma, and before any brace. */
-static uint32_t end_of_line(Matcher *m, uint32_t index)
+ * comma, before any brace, and at `at`, up to which all brackets inside have their partners. */
+static uint32_t end_of_line(Matcher *m, uint32_t index, uint32_t at)
 {
     for (uint32_t i = index + 1;; i++) {
         const Token *t = token(m, i);
         bool continues = token(m, i - 1)->kind == TOKEN_comma;
-        if (t->kind == TOKEN_end || t->kind == TOKEN_semicolon || t->kind == TOKEN_left_brace ||
+        if (i == at || t->kind == TOKEN_semicolon || t->kind == TOKEN_left_brace ||
             t->kind == TOKEN_right_brace || (t->first && !continues))
             return i;
         if (token_opens(t->kind)) i = t->closed ? t->match : t->match - 1;
@@ -60,7 +60,7 @@ static void leave_open(Matcher *m, uint32_t at)
         m->unclosed = true;
         t->match = at;
     } else {
-        t->match = end_of_line(m, index);
+        t->match = end_of_line(m, index, at);
     }
 }
 

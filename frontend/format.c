@@ -9,13 +9,14 @@ typedef struct Format {
     const Source *source;
     const Tokens *tokens;
     Text *out;
-    size_t line;      /* where the line being written begins in `out` */
-    uint32_t comment; /* the next one */
-    uint32_t ended;   /* in the source: the end of what was written last */
-    uint32_t braces;  /* open, not flat */
-    uint32_t rounds;  /* ( and [ open */
-    bool *flat;       /* of an opening brace's index: the block is on one line */
-    bool *tight;      /* of an opening bracket's index: an index, whose colons have no blanks */
+    size_t line;       /* where the line being written begins in `out` */
+    uint32_t comment;  /* the next one */
+    uint32_t ended;    /* in the source: the end of what was written last */
+    const Token *last; /* the token written last */
+    uint32_t braces;   /* open, not flat */
+    uint32_t rounds;   /* ( and [ open */
+    bool *flat;        /* of an opening brace's index: the block is on one line */
+    bool *tight;       /* of an opening bracket's index: an index, whose colons have no blanks */
     LIST(uint32_t) open;
     Arena *arena;
     bool split;      /* a `;` was dropped: the next token begins a line */
@@ -45,9 +46,8 @@ static bool in_tight(const Format *f)
 }
 
 /* A blank between the token and the one before it on its line. */
-static bool is_apart(const Token *t, bool tight)
+static bool is_apart(const Token *before, const Token *t, bool tight)
 {
-    const Token *before = t - 1;
     TokenKind a = before->kind, b = t->kind;
     if (b == TOKEN_comma || b == TOKEN_semicolon) return false;
     if (b == TOKEN_colon) return a == TOKEN_comma;
@@ -70,7 +70,7 @@ static size_t flat_width(const Format *f, uint32_t brace)
     for (uint32_t i = brace; token(f, i)->kind != TOKEN_end; i++) {
         const Token *t = token(f, i);
         if (i > end && (t->first || t->kind == TOKEN_semicolon)) break;
-        sum += t->length + (i > brace && is_apart(t, tight));
+        sum += t->length + (i > brace && is_apart(t - 1, t, tight));
         if (t->kind == TOKEN_left_bracket) tight = is_operand(t - 1);
         if (t->kind == TOKEN_right_bracket) tight = false;
         if (sum > WIDTH) break;
@@ -106,9 +106,7 @@ static size_t indentation(const Format *f, uint32_t index)
          token_closes(token(f, i)->kind) && token(f, i)->kind != TOKEN_right_brace; i++)
         rounds -= rounds > 0;
     if (token(f, index)->kind == TOKEN_right_brace) braces -= braces > 0;
-    size_t more = f->rounds                                 ? INDENT * rounds
-                  : index && continues(token(f, index - 1)) ? CONTINUED
-                                                            : 0;
+    size_t more = f->rounds ? INDENT * rounds : f->last && continues(f->last) ? CONTINUED : 0;
     return INDENT * braces + more;
 }
 
@@ -123,10 +121,9 @@ static void break_line(Format *f, uint32_t begin, bool may_part)
     f->line = f->out->count;
 }
 
-static bool after_open_brace(const Format *f, uint32_t index)
+static bool after_open_brace(const Format *f)
 {
-    return index && f->ended == token(f, index - 1)->begin + 1 &&
-           token(f, index - 1)->kind == TOKEN_left_brace;
+    return f->last && f->last->kind == TOKEN_left_brace && f->ended == f->last->begin + 1;
 }
 
 /* A comment behind code stays in its column if it can; two blanks part them at least. */
@@ -134,7 +131,7 @@ static void write_comment(Format *f, const Comment *comment, uint32_t index)
 {
     size_t column;
     if (comment->own_line || !f->out->count) {
-        bool parts = !after_open_brace(f, index);
+        bool parts = !after_open_brace(f);
         break_line(f, comment->begin, parts);
         bool closes = token_closes(token(f, index)->kind);
         column = closes ? INDENT * (f->braces + f->rounds) : indentation(f, index);
@@ -155,10 +152,10 @@ static bool in_flat(const Format *f)
 /* True if the token must begin a line. */
 static bool is_broken(const Format *f, uint32_t index, bool commented)
 {
-    const Token *t = token(f, index), *before = t - 1;
+    const Token *t = token(f, index), *before = f->last;
     if (commented || f->split) return true;
     if (before->kind == TOKEN_left_brace && t->kind == TOKEN_right_brace) return false;
-    if (before->kind == TOKEN_left_brace && !f->flat[index - 1]) return true;
+    if (before->kind == TOKEN_left_brace && !f->flat[before - f->tokens->at]) return true;
     if (t->kind == TOKEN_right_brace && !f->flat[t->match]) return true;
     if (t->word == WORD_else && before->kind == TOKEN_right_brace) return false;
     return t->first;
@@ -177,9 +174,9 @@ static void write_gap(Format *f, uint32_t index)
     }
     if (t->kind == TOKEN_end || !f->out->count) return;
     if (is_broken(f, index, commented)) {
-        break_line(f, t->begin, !after_open_brace(f, index) && t->kind != TOKEN_right_brace);
+        break_line(f, t->begin, !after_open_brace(f) && t->kind != TOKEN_right_brace);
         text_add(f->out, "%*s", (int)indentation(f, index), "");
-    } else if (is_apart(t, in_tight(f))) {
+    } else if (is_apart(f->last, t, in_tight(f))) {
         text_put(f->out, " ", 1);
     }
     f->split = false;
@@ -223,7 +220,7 @@ static void write_token(Format *f, uint32_t index)
 {
     const Token *t = token(f, index);
     if (t->kind == TOKEN_semicolon && !is_semicolon_kept(f, index)) {
-        f->split = !in_flat(f);
+        f->split = !in_flat(f) && f->last && f->last->kind != TOKEN_left_brace;
         return;
     }
     write_gap(f, index);
@@ -236,6 +233,7 @@ static void write_token(Format *f, uint32_t index)
     }
     text_put(f->out, f->source->text + t->begin, t->length);
     f->ended = t->begin + t->length;
+    f->last = t;
 }
 
 bool format_source(Context *context, uint32_t source, Text *out)

@@ -71,10 +71,11 @@ static const Ast *parse_parenthesized(Parser *p)
     uint32_t begin = p->at;
     Bracket bracket = parser_enter(p);
     const Ast *value = parse_value_here(p);
-    if (p->at < bracket.end && is(p, TOKEN_comma)) {
+    bool closed = p->tokens->at[bracket.open].closed; /* if not, that was the mistake */
+    if (closed && p->at < bracket.end && is(p, TOKEN_comma)) {
         if (fail(p, parser_span_of(p, p->at), "parentheses hold one value"))
             hint(p, "a list is written [a, b]");
-    } else if (p->at < bracket.end) {
+    } else if (closed && p->at < bracket.end) {
         parser_expected(p, "`)`");
     }
     parser_leave(p, &bracket);

@@ -55,6 +55,8 @@ static const struct {
     {"fn f(x) {\n}\nfn g(x) { }", "fn f(x) {}\nfn g(x) {}\n"},
     {"fn f(x) {\n      // only\n}", "fn f(x) {\n  // only\n}\n"},
     {"fn f(x) { // behind\n  a // more\n}", "fn f(x) {  // behind\n  a  // more\n}\n"},
+    {"fn f(x) {\n\n ;\n\n\nb\n;\n}\nfn g() { ; }\n;fn h() { ;a; }",
+     "fn f(x) {\n  b\n}\nfn g() {}\nfn h() { a }\n"},
     {"const a =   1      // in its column", "const a = 1        // in its column\n"},
     {"fn f(x) {\n  if a { b }\n  else if c { d }\n  else { e } }",
      "fn f(x) {\n  if a { b } else if c { d } else { e }\n}\n"},

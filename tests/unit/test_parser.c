@@ -176,6 +176,8 @@ static const struct {
      "test.mlc:3:1: note"},
     {1, "const a = f(1,\n  2\nconst b = 3", "`(` is never closed", "expected `)` here"},
     {1, "const a = [1, 2)", "`[` is closed by `)`", "opened here"},
+    {1, "const a = [1, (2, 3]", "`(` is never closed", NULL},
+    {1, "const a = f(a[1) + (b)", "`[` is never closed", NULL},
     {1, "const a = (1]", "`(` is closed by `]`", NULL},
     {1, "model m { } }", "`}` closes nothing", NULL},
     {1, "const a = 1)", "`)` closes nothing", NULL},
