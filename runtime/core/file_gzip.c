@@ -3,8 +3,9 @@
 #include "runtime/core/file.h"
 #include <zlib.h>
 
-#define ROOM_PER_BYTE 16
-#define ROOM_BASE     ((uint64_t)16 << 20)
+/* With the packed bytes, zlib's window and growing this stays below 16 times the file and 16 MiB. */
+#define ROOM_PER_BYTE 14
+#define ROOM_BASE     ((uint64_t)14 << 20)
 #define STEP          (1u << 30) /* zlib counts in 32 bits */
 
 typedef struct Unpack {
@@ -83,6 +84,9 @@ static Status unpack_members(Unpack *unpack)
     return status;
 }
 
+/* The most that deflate can make of a byte (zlib's technical notes). */
+#define RATIO 1032
+
 /* The last four bytes of a gzip file are its last member's size modulo 2^32: the right room for nearly every file, and
  * only a guess for a hostile one. */
 static size_t first_room(const Unpack *unpack)
@@ -92,6 +96,7 @@ static size_t first_room(const Unpack *unpack)
     size_t room =
         (size_t)end[0] | (size_t)end[1] << 8 | (size_t)end[2] << 16 | (size_t)end[3] << 24;
     room = room < 4096 ? 4096 : room + 1;
+    if (room > unpack->packed_size * RATIO) room = unpack->packed_size * RATIO;
     return room < unpack->limit ? room : unpack->limit;
 }
 

@@ -67,7 +67,6 @@ Status cifar_load(Load *load, const Static *argument, const char *const *paths, 
     load->part->split.class_count = CLASSES;
     load->part->split.class_name = class_names;
     Origin origin = load_origin(load, argument, path);
-    load->part->split.count = (int64_t)(size / RECORD);
     return load_count(load, &origin, (int64_t)(size / RECORD));
 }
 

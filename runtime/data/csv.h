@@ -40,10 +40,11 @@ typedef enum Kind { KIND_missing, KIND_number, KIND_text } Kind;
 typedef enum Missing { MISSING_nan, MISSING_drop, MISSING_error, MISSING_fill } Missing;
 
 typedef struct Column {
-    const char *name; /* NULL without a header */
-    Kind kind;        /* by its first cell that is not missing */
-    bool is_chosen;   /* in `columns`, or there is no such option */
-    int32_t feature;  /* its place in the features; -1: none */
+    const char *name;       /* NULL without a header */
+    Kind kind;              /* by its first cell that is not missing */
+    uint8_t texts, numbers; /* cells of a text column, of either kind, counted up to 2 */
+    bool is_chosen;         /* in `columns`, or there is no such option */
+    int32_t feature;        /* its place in the features; -1: none */
 } Column;
 
 typedef struct Classes {

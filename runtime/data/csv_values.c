@@ -110,6 +110,13 @@ static Status survey_cell(CsvTable *table, uint64_t line, uint32_t i, const Cell
     }
     if (column->kind == KIND_missing)
         column->kind = csv_number(cell, &value) ? KIND_number : KIND_text;
+    if (column->kind == KIND_text && column->texts < 2) {
+        bool is_number = csv_number(cell, &value);
+        if (!is_number)
+            column->texts++;
+        else if (column->numbers < 2)
+            column->numbers++;
+    }
     if (table->label == i) return survey_label(table, line, i, cell);
     if (is_used(table, i) && !csv_number(cell, &value))
         return csv_refuse(table, line, i, cell,
@@ -153,6 +160,22 @@ static void place_features(CsvTable *table)
     }
 }
 
+/* A first row that is text where all others are numbers is no data: counts and class names, or half a header. */
+static Status check_first_row(const CsvTable *table)
+{
+    for (uint32_t i = 0; i < table->columns; i++) {
+        const Column *column = &table->column[i];
+        if (column->texts != 1 || column->numbers < 2) continue;
+        char room[96];
+        origin_refuse(&table->origin, "%s begins with a text, but all other cells are numbers",
+                      csv_column_name(table, i, room));
+        report_hint(table->load->context->report,
+                    "`skip: 1` leaves the first line out, `header: true` reads names from it");
+        return STATUS_invalid;
+    }
+    return STATUS_ok;
+}
+
 Status csv_survey(CsvTable *table)
 {
     table->label_is_integer = true;
@@ -164,6 +187,7 @@ Status csv_survey(CsvTable *table)
     Csv csv = table->rows;
     while (csv_next_row(&csv))
         TRY(survey_row(table, &csv));
+    TRY(check_first_row(table));
     place_features(table);
     if (table->count == 0) return origin_refuse(&table->origin, "there are no rows in it");
     if (table->features == 0)

@@ -69,8 +69,6 @@ static Status load_entry(Load *load)
     if (row) {
         TRY(argument_check(load, row->fewest, row->most, row->options, row->usage));
         TRY(row->load(load));
-        if (part.split.count == 0)
-            return argument_refuse(load, load->call, "there are no samples in it");
     } else {
         TRY(argument_check(load, 2, 2, "seed", "split(train, 0.1)"));
         TRY(split_off(load));

@@ -31,13 +31,15 @@ static void fail(j_common_ptr jpeg)
     longjmp(decoder->jump, 1);
 }
 
-/* Warnings are tolerated but for data that end or break off: pixels that were made up would be trained on. */
+/* Warnings are tolerated but for data that break off: pixels that were made up would be trained on.  A scan of a
+ * progressive file that ends early only leaves the picture coarser. */
 static void warn(j_common_ptr jpeg, int level)
 {
+    const Decoder *decoder = jpeg->client_data;
     int code = jpeg->err->msg_code;
-    if (level < 0 &&
-        (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE))
-        fail(jpeg);
+    bool breaks = code == JWRN_JPEG_EOF || code == JWRN_HUFF_BAD_CODE ||
+                  (code == JWRN_HIT_MARKER && !decoder->jpeg.progressive_mode);
+    if (level < 0 && breaks) fail(jpeg);
 }
 
 static void watch(j_common_ptr jpeg)

@@ -56,7 +56,8 @@ Status load_count(Load *load, const Origin *origin, int64_t count)
     Split *split = &load->part->split;
     if (count > MAX_ROWS)
         return origin_refuse(origin, "%" PRId64 " samples, more than 2^32", count);
-    if (split->field_count > 1 && split->count != count)
+    if (count == 0) return origin_refuse(origin, "there are no samples in it");
+    if (split->count && split->count != count)
         return origin_refuse(origin, "has %" PRId64 " samples, but %s has %" PRId64, count,
                              split->field[0].path, split->count);
     split->count = count;
