@@ -1,6 +1,6 @@
 #include "ir/base/bits.h"
-#include "ir/kernel/contraction.h"
-#include "ir/kernel/kernel.h"
+#include "ir/kernel/expand.h"
+#include "ir/kernel/scalar.h"
 #include <check.h>
 #include <math.h>
 
@@ -63,7 +63,7 @@ static const char everything[] = "kernel {\n"
                                  "  %10 = fma %8, %9, %3 : f32\n"
                                  "  %11 = cast %10 : bf16\n"
                                  "  %12 = less %8, %9 : bool\n"
-                                 "  store b2 + 1 [i + %1 ? : 6 * 6, j : 5] += %11\n"
+                                 "  store b2 + 1 [i : 6 * 6, j + %1 ? : 3] += %11\n"
                                  "  store b3 [i : 6] = %12\n"
                                  "}\n";
 
@@ -76,6 +76,21 @@ START_TEST(text_reads_back)
     ck_assert_uint_eq(kernel_hash(kernel), kernel_hash(again));
 }
 END_TEST
+
+/* What the verifier lets pass stays inside its buffers: the interpreter stops at an element outside. */
+static void run_if_valid(const Kernel *kernel)
+{
+    void **buffer = arena_array(arena, void *, kernel->buffer.count);
+    int64_t points = 1;
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        points *= kernel->axis.at[i].extent < 1000 ? kernel->axis.at[i].extent : 1000;
+    for (uint32_t i = 0; i < kernel->buffer.count; i++) {
+        int64_t elements = kernel->buffer.at[i].elements;
+        if (elements > 1000 || points > 10000) return;
+        buffer[i] = arena_array(arena, int64_t, elements);
+    }
+    if (!kernel_verify(kernel, arena)) kernel_interpret(kernel_expand(kernel, arena), buffer);
+}
 
 /* A byte more, less or other is refused or read, and what is read prints and reads back. */
 START_TEST(damaged_text_is_harmless)
@@ -94,6 +109,7 @@ START_TEST(damaged_text_is_harmless)
         if (!kernel) continue;
         const char *printed = text_of(kernel);
         ck_assert_str_eq(text_of(kernel_of(printed)), printed);
+        run_if_valid(kernel);
     }
     ck_assert_uint_gt(refused, size);
 }
@@ -229,6 +245,293 @@ START_TEST(constants_fold_as_they_run)
 }
 END_TEST
 
+START_TEST(good_kernels_verify)
+{
+    ck_assert_ptr_null(kernel_verify(kernel_of(everything), arena));
+    /* Row-major, a hole between rows, backwards, an overhang that a guard cuts. */
+    static const char *const good[] = {
+        "kernel { axis i 3 axis j 4 buffer b0 f32[12] out %1 = constant 1 : f32 store b0 [i : 3 * "
+        "4, j : 4] = %1 }",
+        "kernel { axis i 3 axis j 4 buffer b0 f32[12] out %1 = constant 1 : f32 store b0 [4*i + j "
+        ": 12] = %1 }",
+        "kernel { axis i 3 axis j 4 buffer b0 f32[23] out %1 = constant 1 : f32 store b0 + 3 [-j + "
+        "3 : 4, i : 3 * 8] = %1 }",
+        "kernel { axis i 3 axis j 6 buffer b0 f32[12] out %1 = constant 1 : f32 store b0 [i : 3 * "
+        "4, j - 1 ? : 4] = %1 }",
+        "kernel { axis i 3 buffer b0 f32[3] out %1 = load b0 [i : 3] : f32 store b0 [i : 3] = %1 }",
+        "kernel { axis i 3 sequential buffer b0 f32[1] out %1 = constant 1 : f32 store b0 [] += %1 "
+        "}",
+        /* softmax's shape: the sum needs the row's maximum over the same axis */
+        "kernel { axis i 3 axis j 4 axis k 4 reduction buffer b0 f32[12] buffer b1 f32[12] out "
+        "%1 = load b0 [i : 3 * 4, k : 4] : f32 %2 = reduce max k %1 : f32 %3 = sub %1, %2 : f32 "
+        "%4 = reduce add k %3 : f32 %5 = load b0 [i : 3 * 4, j : 4] : f32 %6 = mul %5, %4 : f32 "
+        "store b1 [i : 3 * 4, j : 4] = %6 }",
+    };
+    for (unsigned i = 0; i < sizeof good / sizeof *good; i++) {
+        const char *wrong = kernel_verify(kernel_of(good[i]), arena);
+        ck_assert_msg(!wrong, "%s", wrong);
+    }
+}
+END_TEST
+
+START_TEST(bad_kernels_do_not)
+{
+    static const char *const bad[][2] = {
+        {"kernel { axis i 3 buffer b0 f32[3] out %1 = load b0 [i + 1 : 3] : f32 store b0 [i : 3] = "
+         "%1 }",
+         "coordinate 0 runs from 1 to 3"},
+        {"kernel { axis i 3 buffer b0 f32[2] %1 = load b0 [i : 3] : f32 }",
+         "elements 0 to 2 of b0, which has 2"},
+        {"kernel { axis i 3 buffer b0 f32[9] %1 = load b0 - 1 [i : 3] : f32 }",
+         "elements -1 to 1 of b0"},
+        {"kernel { axis i 9 buffer b0 f32[9] %1 = load b0 [i - 1 ? : 10 * 2] : f32 }",
+         "elements 0 to 14 of b0"},
+        {"kernel { axis i 3 axis j 4 buffer b0 f32[12] out %1 = constant 1 : f32 store b0 [i : 3] "
+         "= %1 }",
+         "a parallel axis does not occur"},
+        {"kernel { axis i 3 axis j 4 buffer b0 f32[12] out %1 = constant 1 : f32 store b0 [i + j : "
+         "12] = %1 }",
+         "stored more than once"},
+        {"kernel { axis i 3 buffer b0 f32[3] %1 = constant 1 : f32 store b0 [i : 3] = %1 }",
+         "b0 is not out"},
+        {"kernel { axis i 3 buffer b0 f32[3] out %1 = constant 1 : i32 store b0 [i : 3] = %1 }",
+         "i32 into a buffer of f32"},
+        {"kernel { axis i 3 reduction buffer b0 f32[3] out %1 = constant 1 : f32 store b0 [i : 3] "
+         "= %1 }",
+         "outside of a reduce"},
+        {"kernel { axis i 3 axis j 3 reduction buffer b0 f32[3] buffer b1 f32[3] out %1 = load b0 "
+         "[j : 3] : f32 "
+         "store b1 [i : 3] = %1 }",
+         "outside of a reduce"},
+        {"kernel { axis i 3 axis j 3 buffer b0 f32[3] %1 = load b0 [j : 3] : f32 %2 = reduce add j "
+         "%1 : f32 }",
+         "no reduction axes"},
+        {"kernel { axis i 3 reduction axis j 3 reduction buffer b0 f32[9] %1 = load b0 [i : 3 * 3, "
+         "j : 3] : f32 "
+         "%2 = reduce add j %1 : f32 %3 = reduce max i %2 : f32 }",
+         "the reduce %2 inside depends on the same axes"},
+        {"kernel { axis i 3 buffer b0 f32[4] out %1 = load b0 [i + 1 : 4] : f32 store b0 [i : 4] = "
+         "%1 }",
+         "%1 loads b0 elsewhere"},
+        {"kernel { axis i 3 buffer b0 f32[4] out %1 = load b0 [i : 4] : f32 store b0 [i : 4] += %1 "
+         "}",
+         "%1 loads b0 elsewhere"},
+        {"kernel { axis i 1000000 %1 = index 100000*i : i32 }", "beyond i32"},
+    };
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *wrong = kernel_verify(kernel_of(bad[i][0]), arena);
+        ck_assert_msg(wrong && strstr(wrong, bad[i][1]), "%s\n%s", bad[i][0], wrong);
+    }
+}
+END_TEST
+
+/* Under its line, and all at once. */
+START_TEST(complaints_stand_under_their_lines)
+{
+    const char *wrong =
+        kernel_verify(kernel_of("kernel { axis i 3 buffer b0 f32[3] %1 = load b0 [i + 1 : 3] : f32 "
+                                "store b0 [i : 3] = %1 }"),
+                      arena);
+    ck_assert_str_eq(wrong, "kernel {\n"
+                            "  axis i 3\n"
+                            "  buffer b0 f32[3]\n"
+                            "  %1 = load b0 [i + 1 : 3] : f32\n"
+                            "  ! coordinate 0 runs from 1 to 3, outside of its extent 3\n"
+                            "  store b0 [i : 3] = %1\n"
+                            "  ! b0 is not out\n"
+                            "  ! %1 loads b0 elsewhere than it is stored\n"
+                            "}\n");
+}
+END_TEST
+
+/* Made by hand, past the builders. */
+START_TEST(malformed_scalars_are_found)
+{
+    for (int i = 0; i < 6; i++) {
+        Kernel *kernel = kernel_of(everything);
+        ScalarNode *node = &kernel->scalar.at[10];
+        if (i == 0) node->argument[1].id = 10;
+        if (i == 1) node->argument[1].id = 4000000000u;
+        if (i == 2) node->op = (ScalarOp)99;
+        if (i == 3) node->type = TYPE_none;
+        if (i == 4) node->op = SCALAR_load;
+        if (i == 5) node->depends = 4;
+        ck_assert_ptr_nonnull(kernel_verify(kernel, arena));
+    }
+}
+END_TEST
+
+START_TEST(hashes_follow_structure)
+{
+    static const char *const change[][2] = {
+        {"axis i 6", "axis i 7"},
+        {"k 4 reduction", "k 4"},
+        {"f32[64]", "f32[65]"},
+        {"-0.5", "-0.25"},
+        {"stream 4000000000", "stream 4"},
+        {"max k", "min k"},
+        {"b0 + 4", "b0 + 5"},
+        {"+= %11", "= %11"},
+        {"7 : i32", "8 : i32"},
+    };
+    Kernel *kernel = kernel_of(everything), *same = kernel_of(everything);
+    *list_add(arena, &same->span) = (Span){1, 2, 3};
+    ck_assert(kernel_same(kernel, same) && kernel_hash(kernel) == kernel_hash(same));
+    for (unsigned i = 0; i < sizeof change / sizeof *change; i++) {
+        Text text = {.arena = arena};
+        const char *at = strstr(everything, change[i][0]);
+        text_put(&text, everything, (size_t)(at - everything));
+        text_add(&text, "%s%s", change[i][1], at + strlen(change[i][0]));
+        Kernel *other = kernel_of(text_done(&text));
+        ck_assert(!kernel_same(kernel, other));
+        ck_assert(kernel_hash(kernel) != kernel_hash(other));
+    }
+}
+END_TEST
+
+static void run(const char *text, void *const *buffer)
+{
+    Kernel *kernel = kernel_of(text);
+    const char *wrong = kernel_verify(kernel, arena);
+    ck_assert_msg(!wrong, "%s", wrong);
+    kernel_interpret(kernel, buffer);
+}
+
+/* Numbers whose sums depend on their order. */
+static float uneven(uint32_t i)
+{
+    return (float)((double)(bits_hash(&i, sizeof i, 3) >> 40) / 3000 - 2000) * (i % 7 ? 1 : 1e-3f);
+}
+
+START_TEST(sums_add_in_lanes)
+{
+    float x[3 * 37], got[3];
+    for (uint32_t i = 0; i < 3 * 37; i++)
+        x[i] = uneven(i);
+    run("kernel { axis i 3 reduction axis j 37 reduction buffer b0 f32[111] buffer b1 f32[1] out "
+        "%1 = load b0 [37*i + j : 111] : f32 %2 = reduce add i j %1 : f32 store b1 [] = %2 }",
+        (void *[]){x, got});
+    float lane[16] = {0}, in_order = 0;
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 37; j++) {
+            lane[j % 16] += x[37 * i + j];
+            in_order += x[37 * i + j];
+        }
+    for (int half = 8; half; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    ck_assert(got[0] == lane[0]);
+    ck_assert(got[0] != in_order); /* else the test could not tell */
+}
+END_TEST
+
+START_TEST(products_add_in_order)
+{
+    enum { M = 4, N = 5, K = 33 };
+    float a[M * K], b[N * K], c[M * N];
+    for (uint32_t i = 0; i < N * K; i++) {
+        if (i < M * K) a[i] = uneven(i);
+        b[i] = uneven(i + 1000);
+    }
+    run("kernel { axis i 4 axis j 5 axis k 33 reduction buffer b0 f32[132] buffer b1 f32[165] "
+        "buffer b2 f32[20] out "
+        "%1 = load b0 [i : 4 * 33, k : 33] : f32 %2 = load b1 [j : 5 * 33, k : 33] : f32 %3 = mul "
+        "%1, %2 : f32 "
+        "%4 = reduce add k %3 : f32 %5 = neg %4 : f32 store b2 [i : 4 * 5, j : 5] = %5 }",
+        (void *[]){a, b, c});
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++) {
+            float sum = 0;
+            for (int k = 0; k < K; k++)
+                sum = fmaf(a[i * K + k], b[j * K + k], sum);
+            ck_assert(c[i * N + j] == -sum);
+        }
+}
+END_TEST
+
+START_TEST(half_sums_round_once)
+{
+    uint16_t x[300], got;
+    for (int i = 0; i < 300; i++)
+        x[i] = bits_bf16_of(1);
+    run("kernel { axis i 300 reduction buffer b0 bf16[300] buffer b1 bf16[1] out "
+        "%1 = load b0 [i : 300] : bf16 %2 = reduce add i %1 : bf16 store b1 [] = %2 }",
+        (void *[]){x, &got});
+    ck_assert(bits_of_bf16(got) == 300); /* sums of bf16 would stop at 256 */
+    int8_t y[300], wrapped;
+    memset(y, 1, sizeof y);
+    run("kernel { axis i 300 reduction buffer b0 i8[300] buffer b1 i8[1] out "
+        "%1 = load b0 [i : 300] : i8 %2 = reduce add i %1 : i8 store b1 [] = %2 }",
+        (void *[]){y, &wrapped});
+    ck_assert_int_eq(wrapped, 300 - 256);
+}
+END_TEST
+
+/* Both reduces close over k, the second one's body uses the first, and the store the axis j of the same extent. */
+START_TEST(rows_reduce_before_they_store)
+{
+    float x[2 * 5] = {3, 1, 4, 1, 5, -9, -2, -6, -5, -3}, got[2 * 5];
+    run("kernel { axis i 2 axis j 5 axis k 5 reduction buffer b0 f32[10] buffer b1 f32[10] out "
+        "%1 = load b0 [i : 2 * 5, k : 5] : f32 %2 = reduce max k %1 : f32 %3 = sub %1, %2 : f32 "
+        "%4 = reduce add k %3 : f32 %5 = load b0 [i : 2 * 5, j : 5] : f32 %6 = sub %5, %2 : f32 "
+        "%7 = div %6, %4 : f32 store b1 [i : 2 * 5, j : 5] = %7 }",
+        (void *[]){x, got});
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 5; j++) {
+            float most = i ? -2 : 5, sum = i ? -15 : -11;
+            ck_assert(got[5 * i + j] == (x[5 * i + j] - most) / sum);
+        }
+}
+END_TEST
+
+START_TEST(guards_give_zero_and_drop)
+{
+    float x[4] = {1, 2, 3, 4}, got[6] = {9, 9, 9, 9, 9, 9};
+    run("kernel { axis i 6 buffer b0 f32[4] buffer b1 f32[6] out %1 = load b0 [i - 1 /2 ? : 4] : "
+        "f32 "
+        "store b1 [i - 2 ? : 6] = %1 }",
+        (void *[]){x, got});
+    const float wanted[6] = {0, 2, 0, 3, 9, 9};
+    for (int i = 0; i < 6; i++)
+        ck_assert(got[i] == wanted[i]);
+}
+END_TEST
+
+START_TEST(scatter_adds_in_order)
+{
+    int32_t at[6] = {1, 0, 1, 7, -1, 1};
+    float x[6] = {1e8f, 2, 1, 3, 4, -1e8f}, got[2] = {10, 0};
+    run("kernel { axis i 6 sequential buffer b0 i32[6] buffer b1 f32[6] buffer b2 f32[2] out "
+        "%1 = load b0 [i : 6] : i32 %2 = load b1 [i : 6] : f32 store b2 [0 + %1 ? : 2] += %2 }",
+        (void *[]){at, x, got});
+    ck_assert(got[0] == 12 && got[1] == (1e8f + 1) - 1e8f);
+}
+END_TEST
+
+/* All values of a point are computed before any is stored. */
+START_TEST(stores_do_not_see_each_other)
+{
+    float x[3] = {1, 2, 3}, y[3] = {10, 20, 30};
+    run("kernel { axis i 3 buffer b0 f32[3] out buffer b1 f32[3] out %1 = load b0 [i : 3] : f32 "
+        "%2 = load b1 [i : 3] : f32 store b0 [i : 3] = %2 store b1 [i : 3] = %1 }",
+        (void *[]){x, y});
+    for (int i = 0; i < 3; i++)
+        ck_assert(x[i] == (float)(10 * i + 10) && y[i] == (float)(i + 1));
+}
+END_TEST
+
+/* A running sum: the load follows the stores along the sequential axis. */
+START_TEST(sequential_axes_run_in_order)
+{
+    float x[4] = {1, 2, 3, 4}, sum = 10;
+    run("kernel { axis i 4 sequential buffer b0 f32[4] buffer b1 f32[1] out %1 = load b0 [i : 4] : "
+        "f32 "
+        "%2 = load b1 [] : f32 %3 = add %2, %2 : f32 %4 = add %3, %1 : f32 store b1 [] = %4 }",
+        (void *[]){x, &sum});
+    ck_assert(sum == 16 * 10 + 8 * 1 + 4 * 2 + 2 * 3 + 4);
+}
+END_TEST
+
 Suite *suite_kernel(void);
 Suite *suite_kernel(void)
 {
@@ -241,6 +544,19 @@ Suite *suite_kernel(void)
     tcase_add_test(tests, equal_scalars_are_one);
     tcase_add_test(tests, guards_stay_where_needed);
     tcase_add_test(tests, constants_fold_as_they_run);
+    tcase_add_test(tests, good_kernels_verify);
+    tcase_add_test(tests, bad_kernels_do_not);
+    tcase_add_test(tests, complaints_stand_under_their_lines);
+    tcase_add_test(tests, malformed_scalars_are_found);
+    tcase_add_test(tests, hashes_follow_structure);
+    tcase_add_test(tests, sums_add_in_lanes);
+    tcase_add_test(tests, products_add_in_order);
+    tcase_add_test(tests, half_sums_round_once);
+    tcase_add_test(tests, rows_reduce_before_they_store);
+    tcase_add_test(tests, guards_give_zero_and_drop);
+    tcase_add_test(tests, scatter_adds_in_order);
+    tcase_add_test(tests, stores_do_not_see_each_other);
+    tcase_add_test(tests, sequential_axes_run_in_order);
     suite_add_tcase(suite, tests);
     return suite;
 }
