@@ -1,4 +1,18 @@
+/* Decides from the results backwards: when a value's turn comes, everything that reads it has been placed, so all the sites at
+ * which it would be evaluated are known.  fuse.def says what may join where, fuse_cost.c whether it pays. */
 #include "passes/fuse.h"
+#include "ir/base/boundary.h"
+#include "passes/fuse_sites.h"
+
+/* A row that a kernel goes over several times must stay in a cache close by. */
+#define ROW_LIMIT    65536
+/* With fewer rows than this a large reduce is better alone, where the backend may split it otherwise. */
+#define ROWS_LEAST   8
+/* Of one kernel; more gains nothing and costs compile time. */
+#define NODES_LIMIT  300
+#define STORES_LIMIT 6
+
+/* -- the assignment ------------------------------------------------------------------------------------- */
 
 Value fusion_storage(const Graph *graph, Value x)
 {
@@ -41,42 +55,271 @@ static Fusion *fusion_new(Arena *arena, const Graph *graph)
     return fusion;
 }
 
-static bool is_computed(Op op)
+Fusion *fuse_nothing(Arena *arena, const Graph *graph)
 {
-    switch (op_info[op].class) {
-    case ELEMENTWISE:
-    case RANDOM:
-    case REDUCTION:
-    case CONTRACTION:
-    case INDEXING: return op != OP_stop;
-    case LEAF:
-    case STATE:
-    case MOVEMENT:
-    case GRADIENT: break;
+    Fusion *fusion = fusion_new(arena, graph);
+    for (uint32_t id = 1; id < graph->node.count; id++) {
+        OpClass class = op_info[graph->node.at[id].op].class;
+        if (class != LEAF && class != STATE && class != MOVEMENT &&
+            graph->node.at[id].op != OP_stop)
+            fusion_store(fusion, (Value){id});
     }
-    return false;
-}
-
-static void store_results(Fusion *fusion)
-{
-    const Graph *graph = fusion->graph;
     for (uint32_t i = 0; i < graph->result.count; i++) {
         Value value = fusion_storage(graph, graph->result.at[i].value);
         if (!fusion->group[value.id] && !fusion_is_source(graph, value))
             fusion_store(fusion, value);
     }
+    return fusion;
 }
 
-Fusion *fuse_nothing(Arena *arena, const Graph *graph)
+/* -- the work ------------------------------------------------------------------------------------------- */
+
+/* What is known of a group while it grows. */
+typedef struct Growing {
+    uint32_t rows;                   /* root dimensions that its reduces move with */
+    bool reduces, contracts, closed; /* closed: nothing may be stored along (scatter) */
+    uint32_t nodes;
+} Growing;
+
+typedef struct Fuse {
+    Arena *arena;
+    const Graph *graph;
+    Fusion *fusion;
+    bool *wanted;                /* by node: a result */
+    uint32_t *uses;              /* by node: how many operands it is */
+    uint32_t *user_first, *user; /* users of node i: user[user_first[i] ...] */
+    Sites **sites;               /* by node: where it is evaluated if inline; NULL: nowhere yet */
+    Weights weights;
+    LIST(Growing) growing; /* by group */
+} Fuse;
+
+static const Shape *root_shape(const Fuse *f, uint32_t group)
 {
-    Fusion *fusion = fusion_new(arena, graph);
-    for (uint32_t id = 1; id < graph->node.count; id++)
-        if (is_computed(graph->node.at[id].op)) fusion_store(fusion, (Value){id});
-    store_results(fusion);
-    return fusion;
+    return graph_shape(f->graph, f->fusion->groups.at[group].store.at[0]);
+}
+
+static int64_t elements_of(const Fuse *f, Value x)
+{
+    return shape_elements(graph_shape(f->graph, x));
+}
+
+/* -- reduces and contractions inside a kernel ----------------------------------------------------------- */
+
+/* A reduce joins if it is evaluated once a row, all reduces of the kernel have the same rows, and rows are neither too long
+ * nor too few; where the root has the reduce's own points, there is nothing to lose. */
+static bool reduce_fits(const Fuse *f, Value x, const Site *site, uint32_t *rows)
+{
+    const Growing *group = &f->growing.at[site->group];
+    if (group->contracts || group->closed || site->spot > SPOT_body) return false;
+    if (!site_covers(site, graph_shape(f->graph, x), root_shape(f, site->group), rows))
+        return false;
+    if (group->reduces && group->rows != *rows) return false;
+    int64_t points = elements_of(f, x), taken = elements_of(f, graph_argument(f->graph, x, 0));
+    if (points == shape_elements(root_shape(f, site->group))) return true;
+    if (taken / points > ROW_LIMIT) return false;
+    return points >= ROWS_LEAST || taken <= ROW_LIMIT;
+}
+
+static bool contraction_fits(const Fuse *f, Value x, const Site *site)
+{
+    const Growing *group = &f->growing.at[site->group];
+    uint32_t roots;
+    if (group->contracts || group->reduces || group->closed || site->spot != SPOT_point)
+        return false;
+    if (!site_covers(site, graph_shape(f->graph, x), root_shape(f, site->group), &roots))
+        return false;
+    return elements_of(f, x) == shape_elements(root_shape(f, site->group));
+}
+
+/* Notes what x, evaluated at the site, makes of the group. */
+static void join(Fuse *f, Value x, const Site *site)
+{
+    Growing *group = &f->growing.at[site->group];
+    OpClass class = op_info[graph_node(f->graph, x)->op].class;
+    group->nodes++;
+    if (class == CONTRACTION) group->contracts = true;
+    if (class == REDUCTION) {
+        group->reduces = true;
+        site_covers(site, graph_shape(f->graph, x), root_shape(f, site->group), &group->rows);
+    }
+}
+
+static bool fits(const Fuse *f, Value x, const Site *site)
+{
+    OpClass class = op_info[graph_node(f->graph, x)->op].class;
+    uint32_t rows;
+    if (f->growing.at[site->group].nodes >= NODES_LIMIT) return false;
+    if (class == REDUCTION) return reduce_fits(f, x, site, &rows);
+    return class != CONTRACTION || contraction_fits(f, x, site);
+}
+
+/* -- stored or inline ----------------------------------------------------------------------------------- */
+
+typedef enum Join { JOIN_always, JOIN_cost, JOIN_rows, JOIN_once, JOIN_never } Join;
+
+static Join join_rule(OpClass class, Spot spot)
+{
+    static const Join rule[][SPOT_indexed + 1] = {
+#define JOIN(class, point, body, factor, indexed)                                                  \
+    [class] = {JOIN_##point, JOIN_##body, JOIN_##factor, JOIN_##indexed},
+#include "passes/fuse.def"
+#undef JOIN
+    };
+    return rule[class][spot];
+}
+
+static bool must_store(const Fuse *f, Value x, const Sites *sites)
+{
+    Op op = graph_node(f->graph, x)->op;
+    bool by_cost = false;
+    if (f->wanted[x.id]) return true;
+    if (op == OP_scatter) return true;
+    if (op == OP_stop) return false;
+    for (uint32_t i = 0; i < sites->count; i++) {
+        Join rule = join_rule(op_info[op].class, sites->at[i].spot);
+        if (rule == JOIN_never) return true;
+        if (rule == JOIN_always) return false;
+        if ((rule == JOIN_rows || rule == JOIN_once) && (sites->count > 1 || sites->overflow))
+            return true;
+        if (!fits(f, x, &sites->at[i])) return true;
+        by_cost |= rule == JOIN_cost;
+    }
+    return by_cost && cost_says_store(&f->weights, f->graph, x, sites);
+}
+
+/* -- several stores in one kernel ----------------------------------------------------------------------- */
+
+/* Whether a path from x leaves the group through another stored value and comes back: the kernels would then wait for each
+ * other.  Values are numbered in topological order, so only those up to the group's last can be on such a path.
+ * (Cycles through two groups of several stores are found after lowering.) */
+static bool comes_back(const Fuse *f, Value x, uint32_t group)
+{
+    const Group *stores = &f->fusion->groups.at[group];
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < stores->store.count; i++)
+        if (stores->store.at[i].id > last) last = stores->store.at[i].id;
+
+    /* 1: reached inside the group, 2: reached through a stored value outside of it. */
+    uint8_t *reached = arena_array(f->arena, uint8_t, last + 1 - x.id);
+    reached[0] = 1;
+    for (uint32_t id = x.id; id <= last; id++) {
+        if (!reached[id - x.id]) continue;
+        uint8_t state = reached[id - x.id];
+        if (id != x.id && f->fusion->group[id]) {
+            if (state == 2 && f->fusion->group[id] == group) return true;
+            if (f->fusion->group[id] != group) state = 2;
+        }
+        for (uint32_t u = f->user_first[id]; u < f->user_first[id + 1]; u++)
+            if (f->user[u] <= last && reached[f->user[u] - x.id] < state)
+                reached[f->user[u] - x.id] = state;
+    }
+    return false;
+}
+
+/* The site whose kernel can store x along with what it stores already; NULL if there is none. */
+static const Site *store_along(const Fuse *f, Value x, const Sites *sites)
+{
+    const Shape *shape = graph_shape(f->graph, x);
+    if (graph_node(f->graph, x)->op == OP_scatter) return NULL;
+    for (uint32_t i = 0; i < sites->count; i++) {
+        const Site *site = &sites->at[i];
+        const Group *group = &f->fusion->groups.at[site->group];
+        if (site->spot > SPOT_body || f->growing.at[site->group].closed) continue;
+        if (group->store.count >= STORES_LIMIT) continue;
+        if (!shape_same(shape, root_shape(f, site->group))) continue;
+        if (!site_is_identity(site, shape) || !fits(f, x, site)) continue;
+        bool elsewhere = false;
+        for (uint32_t k = 0; k < sites->count; k++)
+            elsewhere |= k != i && sites->at[k].group == site->group;
+        if (!elsewhere && !comes_back(f, x, site->group)) return site;
+    }
+    return NULL;
+}
+
+static void store(Fuse *f, Value x, Sites *sites)
+{
+    const Site *along = sites ? store_along(f, x, sites) : NULL;
+    Site site;
+    if (along) {
+        *list_add(f->fusion->arena, &f->fusion->groups.at[along->group].store) = x;
+        f->fusion->group[x.id] = along->group;
+        site = site_of_store(f->graph, x, along->group);
+    } else {
+        uint32_t group = fusion_store(f->fusion, x);
+        *list_add(f->arena, &f->growing) =
+            (Growing){.closed = graph_node(f->graph, x)->op == OP_scatter};
+        site = site_of_store(f->graph, x, group);
+    }
+    join(f, x, &site);
+    if (!sites) sites = f->sites[x.id] = arena_new(f->arena, Sites);
+    *sites = (Sites){.count = 1, .copies = 1, .at[0] = site};
+}
+
+/* -- the sweep ------------------------------------------------------------------------------------------ */
+
+static void pass_on(Fuse *f, Value y)
+{
+    const Node *node = graph_node(f->graph, y);
+    const Sites *sites = f->sites[y.id];
+    for (uint32_t i = 0; i < node->argument_count; i++) {
+        Value x = node->argument[i];
+        if (!f->sites[x.id]) f->sites[x.id] = arena_new(f->arena, Sites);
+        for (uint32_t s = 0; s < sites->count; s++) {
+            Site inner = site_of_argument(f->graph, y, i, &sites->at[s]);
+            sites_add(f->sites[x.id], &inner, graph_shape(f->graph, x)->rank);
+        }
+        f->sites[x.id]->overflow |= sites->overflow;
+    }
+}
+
+static void place(Fuse *f, Value x)
+{
+    Sites *sites = f->sites[x.id];
+    if (fusion_is_source(f->graph, x) || (!sites && !f->wanted[x.id])) return;
+    if (elements_of(f, x) == 0) return;
+    if (!sites || must_store(f, x, sites)) {
+        store(f, x, sites);
+    } else {
+        for (uint32_t i = 0; i < sites->count; i++)
+            join(f, x, &sites->at[i]);
+    }
+    pass_on(f, x);
+}
+
+static void find_users(Fuse *f)
+{
+    const Graph *graph = f->graph;
+    uint32_t count = graph->node.count;
+    f->uses = arena_array(f->arena, uint32_t, count + 1);
+    f->user_first = arena_array(f->arena, uint32_t, count + 1);
+    for (uint32_t id = 1; id < count; id++)
+        for (uint32_t i = 0; i < graph->node.at[id].argument_count; i++)
+            f->uses[graph->node.at[id].argument[i].id]++;
+    for (uint32_t id = 1; id <= count; id++)
+        f->user_first[id] = f->user_first[id - 1] + f->uses[id - 1];
+    f->user = arena_array(f->arena, uint32_t, f->user_first[count] + 1);
+    uint32_t *next = arena_array(f->arena, uint32_t, count + 1);
+    for (uint32_t id = 1; id < count; id++)
+        for (uint32_t i = 0; i < graph->node.at[id].argument_count; i++) {
+            uint32_t x = graph->node.at[id].argument[i].id;
+            f->user[f->user_first[x] + next[x]++] = id;
+        }
 }
 
 Fusion *fuse(Arena *arena, const Graph *graph)
 {
-    return fuse_nothing(arena, graph);
+    Arena *scratch = arena_open(&host_default);
+    if (!scratch) out_of_memory();
+    Fuse f = {.arena = scratch, .graph = graph, .fusion = fusion_new(arena, graph)};
+    f.wanted = arena_array(scratch, bool, graph->node.count);
+    f.sites = arena_array(scratch, Sites *, graph->node.count);
+    for (uint32_t i = 0; i < graph->result.count; i++)
+        f.wanted[fusion_storage(graph, graph->result.at[i].value).id] = true;
+    find_users(&f);
+    f.weights = cost_weights(scratch, graph, f.uses);
+    *list_add(scratch, &f.growing) = (Growing){0};
+    for (uint32_t id = graph->node.count; id-- > 1;)
+        place(&f, (Value){id});
+    arena_close(scratch);
+    return f.fusion;
 }

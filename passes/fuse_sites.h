@@ -1,0 +1,56 @@
+#ifndef MLC_PASSES_FUSE_SITES_H
+#define MLC_PASSES_FUSE_SITES_H
+/* Where an inline value is evaluated: in which group, at what kind of place, how often, and by which of the root's
+ * dimensions each of its own moves.  Equal tracks are equal elements, which the kernel computes once. */
+#include "passes/fuse.h"
+
+typedef enum Spot { SPOT_point, SPOT_body, SPOT_factor, SPOT_indexed } Spot;
+
+/* How one dimension moves with the kernel: `code` tells tracks apart (0: extent 1, d + 1: dimension d of the root, else a hash
+ * of where it came from); `roots` are the dimensions of the root that it is made of one to one, if it is. */
+typedef struct Track {
+    uint32_t code, roots;
+} Track;
+
+#define MAX_SITES 6
+
+typedef struct Site {
+    uint32_t group;
+    Spot spot;
+    double copies; /* evaluations for each element of the value */
+    Track track[MAX_RANK];
+} Site;
+
+typedef struct Sites {
+    uint32_t count;
+    bool overflow; /* more than MAX_SITES */
+    double copies; /* over all sites, those that overflowed too */
+    Site at[MAX_SITES];
+} Sites;
+
+/* The site of a value that the group stores. */
+Site site_of_store(const Graph *graph, Value stored, uint32_t group);
+/* Where operand `i` of y is evaluated when y is evaluated at `site`. */
+Site site_of_argument(const Graph *graph, Value y, uint32_t i, const Site *site);
+void sites_add(Sites *sites, const Site *site, int rank);
+bool site_is_identity(const Site *site, const Shape *shape);
+/* The root's dimensions that the value covers one to one, in `roots`; false if it moves otherwise.  `root`: of the group. */
+bool site_covers(const Site *site, const Shape *shape, const Shape *root, uint32_t *roots);
+
+/* fuse_cost.c */
+typedef struct Weights {
+    double *own; /* computing an element from what is stored anyway */
+    double
+        *seen; /* what a consumer pays for it: the same, or a load if it will be stored for sure */
+} Weights;
+
+#define COST_LOAD   2.0
+#define COST_STORE  4.0
+/* Of one more kernel: its launch and the wait for all threads, in the same unit. */
+#define COST_LAUNCH 20000.0
+
+Weights cost_weights(Arena *arena, const Graph *graph, const uint32_t *uses);
+/* Whether computing x inline at its sites costs more than storing it once and loading it there. */
+bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const Sites *sites);
+
+#endif
