@@ -258,15 +258,27 @@ static const Ast *parse_parameters(Parser *p)
     return parser_make(p, head, nodes.count, nodes.at);
 }
 
+/* How many comments stand before the token. */
+static uint32_t comments_before(const Tokens *tokens, uint32_t token)
+{
+    uint32_t low = 0, high = tokens->comment_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (tokens->comment[middle].before <= token)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The lines of comment directly above the token, without their slashes; NULL: none. */
 static const char *comment_above(Parser *p, uint32_t token)
 {
     const Source *source = sources_get(p->context->sources, p->source);
     const Tokens *tokens = p->tokens;
-    uint32_t line = source_place(source, tokens->at[token].begin).line, end = 0;
-    while (end < tokens->comment_count && tokens->comment[end].before <= token)
-        end++;
-    uint32_t begin = end;
+    uint32_t line = source_place(source, tokens->at[token].begin).line;
+    uint32_t end = comments_before(tokens, token), begin = end;
     while (begin && tokens->comment[begin - 1].own_line &&
            source_place(source, tokens->comment[begin - 1].begin).line == line - 1) {
         begin--;
