@@ -277,11 +277,8 @@ Datum builtin_convolution_transpose(Elaborator *e, Call *call)
     if (!want_each(e, call, 4, c.axes, 0, extra)) return POISON;
     Shape x = *tensor_shape(e, c.x), w = *tensor_shape(e, c.w), y = x;
     int64_t outputs = w.extent[1] * c.groups;
-    if (!groups_fit(e, call, &c, x.extent[1], outputs, outputs / c.groups) ||
-        w.extent[0] != x.extent[1]) {
-        if (w.extent[0] != x.extent[1]) groups_fit(e, call, &c, x.extent[1], outputs, -1);
-        return POISON;
-    }
+    int64_t own = w.extent[0] == x.extent[1] ? x.extent[1] / c.groups : -1;
+    if (!groups_fit(e, call, &c, x.extent[1], outputs, own)) return POISON;
     y.extent[1] = outputs;
     for (int i = 0; i < c.axes; i++) {
         int64_t reach = (w.extent[i + 2] - 1) * c.dilation[i];

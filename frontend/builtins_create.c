@@ -134,8 +134,10 @@ static bool want_index(Elaborator *e, const Call *call, int i, Value *out)
     }
     if (!want_tensor(e, call, i, out)) return false;
     if (type_is_integer(tensor_type(e, *out))) return true;
+    const char *is = elaborate_type(e, *out);
+    elaborate_sizes_aside(e);
     elaborate_error(e, call->argument_at[i], "`%s` wants integers here, and this is %s", call->name,
-                    elaborate_type(e, *out));
+                    is);
     elaborate_hint(e, "convert them: cast(x, i32)");
     return false;
 }

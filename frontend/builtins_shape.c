@@ -236,13 +236,13 @@ Datum builtin_stack(Elaborator *e, Call *call)
     if (!x || !want_axis(e, call, 1, x[0], 1, &axis) || !has_room(e, call, x[0])) return POISON;
     Shape shape = *tensor_shape(e, x[0]);
     for (uint32_t i = 0; i < count; i++) {
-        if (!shape_same(tensor_shape(e, x[i]), &shape)) {
-            const char *first = elaborate_type(e, x[0]), *other = elaborate_type(e, x[i]);
-            elaborate_error(e, call->at, "`stack` of %s and %s: the shapes differ", first, other);
-            return POISON;
-        }
-        x[i] = tensor_reshape(e, x[i], shape_insert(shape, axis, 1));
+        if (shape_same(tensor_shape(e, x[i]), &shape)) continue;
+        const char *first = elaborate_type(e, x[0]), *other = elaborate_type(e, x[i]);
+        elaborate_error(e, call->at, "`stack` of %s and %s: the shapes differ", first, other);
+        return POISON;
     }
+    for (uint32_t i = 0; i < count; i++)
+        x[i] = tensor_reshape(e, x[i], shape_insert(shape, axis, 1));
     return tensor_datum(tensor_concat(e, count, x, axis));
 }
 

@@ -216,6 +216,7 @@ static bool elaborate_entry(Elaborator *e, EntryKind entry, const Frame **out)
     bind_inputs(e);
     elaborate_block(e, e->experiment->model->child[0]);
     e->frame = model;
+    e->broken = report_errors(e->report) > errors;
     bool trains = e->experiment->train != NULL;
     if (entry == ENTRY_predict)
         give_outputs(e, model);

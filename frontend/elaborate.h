@@ -116,6 +116,7 @@ typedef struct Elaborator {
     const char *implied_path; /* and its name */
     const char *prefix;       /* of states that the optimizer declares; NULL in the model */
     bool parameters_known;
+    bool broken; /* the model has errors, so that parameters may be missing */
     LIST(Metric) metric;
     Span at;            /* of the expression being elaborated */
     const char *doing;  /* "matmul", "+": what a failing shape rule is reported as */
@@ -150,6 +151,8 @@ Span elaborate_span(const Elaborator *e, Span at);
 const char *elaborate_type(Elaborator *e, Value value);
 const char *elaborate_shape(Elaborator *e, Type type, const Shape *shape); /* numbers only */
 const char *elaborate_describe(Elaborator *e, const Datum *datum); /* a type, or what a static is */
+/* The report just being made is not about sizes: their history is left out. */
+void elaborate_sizes_aside(Elaborator *e);
 /* The nearest of the candidates, NULL if none is near. */
 typedef struct Suggestion {
     const char *wanted, *best;

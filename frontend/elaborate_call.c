@@ -243,42 +243,47 @@ static const char *written(const Elaborator *e, const Ast *ast)
     return source ? arena_text(e->arena, source->text + ast->at.begin, ast->at.length) : "";
 }
 
+static void wrong_annotation(Elaborator *e, const Frame *frame, const Parameter *p,
+                             const Datum *datum, Span at, const char *why)
+{
+    const char *is =
+        datum->kind == DATUM_tensor ? elaborate_type(e, datum->value) : static_kind(datum);
+    elaborate_error(e, at, "`%s` of `%s` is %s, and %s is asked for%s",
+                    name_text(e->names, p->name), name_text(e->names, frame->function->name), is,
+                    written(e, p->type), why);
+}
+
 /* An annotated parameter: names of dimensions are bound or must agree. */
 static bool check_annotation(Elaborator *e, Frame *frame, const Parameter *p, const Datum *datum,
                              Span at)
 {
     const Ast *type = p->type;
-    const char *name = name_text(e->names, p->name),
-               *function = name_text(e->names, frame->function->name);
     const char *type_text = name_text(e->names, type->name);
+    Text why = {.arena = e->arena};
     if (datum->kind == DATUM_number && type->count == 0) return true;
     if (datum->kind != DATUM_tensor) {
-        elaborate_error(e, at, "`%s` of `%s` is %s, and %s is asked for", name, function,
-                        static_kind(datum), written(e, type));
+        wrong_annotation(e, frame, p, datum, at, "");
         return false;
     }
     const Shape *shape = tensor_shape(e, datum->value);
-    const char *is = elaborate_type(e, datum->value);
     if (tensor_type(e, datum->value) != type_named(type_text, (uint32_t)strlen(type_text))) {
-        elaborate_error(e, at, "`%s` of `%s` is %s, and %s is asked for", name, function, is,
-                        written(e, type));
-        elaborate_hint(e, "convert it: cast(%s, %s)", name, type_text);
+        wrong_annotation(e, frame, p, datum, at, "");
+        elaborate_hint(e, "convert it: cast(%s, %s)", name_text(e->names, p->name), type_text);
         return false;
     }
     if (shape->rank != type->count) {
-        elaborate_error(e, at, "`%s` of `%s` is %s, and %s is asked for: %d axes instead of %u",
-                        name, function, is, written(e, type), shape->rank, type->count);
+        text_add(&why, ": %d ax%cs instead of %u", shape->rank, shape->rank == 1 ? 'i' : 'e',
+                 type->count);
+        wrong_annotation(e, frame, p, datum, at, text_done(&why));
         elaborate_hint(e, "reshape it first");
         return false;
     }
     for (int i = 0; i < shape->rank; i++) {
         int64_t asked = -1;
         if (same_extent(e, frame, type->child[i], shape->extent[i], &asked)) continue;
-        if (asked >= 0)
-            elaborate_error(e, at,
-                            "`%s` of `%s` is %s, and %s is asked for: %s is %lld here, not %lld",
-                            name, function, is, written(e, type), written(e, type->child[i]),
-                            (long long)asked, (long long)shape->extent[i]);
+        text_add(&why, ": %s is %lld here, not %lld", written(e, type->child[i]), (long long)asked,
+                 (long long)shape->extent[i]);
+        if (asked >= 0) wrong_annotation(e, frame, p, datum, at, text_done(&why));
         return false;
     }
     return true;

@@ -115,7 +115,7 @@ static void check_groups(Elaborator *e, const Update *u)
 {
     for (uint32_t g = 0; u->groups && g < u->groups->count; g++) {
         const Ast *group = u->groups->child[g];
-        bool any = group->kind != AST_group;
+        bool any = e->broken || group->kind != AST_group;
         for (uint32_t i = 0; i < e->state.count && !any; i++)
             any = e->state.at[i].trained &&
                   group_applies(group, name_text(e->names, e->state.at[i].name));

@@ -46,6 +46,11 @@ void elaborate_error(Elaborator *e, Span at, const char *format, ...)
 
     Span user = elaborate_span(e, at);
     report_error(e->report, user, "%s", buffer);
+    /* What else goes wrong in a library function follows from this. */
+    for (Frame *f = e->frame; f && f->library; f = f->caller) {
+        f->returned = true;
+        f->result = POISON;
+    }
     const Frame *library = in_library(e, at) ? library_frame(e) : NULL;
     if (library)
         report_note(e->report, at, "in `%s` of the standard library",
@@ -83,6 +88,11 @@ static void mention(Elaborator *e, Name name)
     for (uint32_t i = 0; i < e->symbol.count; i++)
         if (name_same(e->symbol.at[i].name, name))
             *list_add(e->arena, &e->mentioned) = e->symbol.at[i];
+}
+
+void elaborate_sizes_aside(Elaborator *e)
+{
+    e->mentioned.count = 0;
 }
 
 const char *elaborate_type(Elaborator *e, Value value)

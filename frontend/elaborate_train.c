@@ -75,7 +75,7 @@ static void freeze(Elaborator *e, const Ast *pattern)
         s->trained = false;
         any = true;
     }
-    if (!any) unmatched(e, pattern);
+    if (!any && !e->broken) unmatched(e, pattern);
 }
 
 static void mark_trained(Elaborator *e)
