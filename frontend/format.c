@@ -9,6 +9,7 @@ typedef struct Format {
     const Source *source;
     const Tokens *tokens;
     Text *out;
+    size_t begin;      /* of `out`, which may hold something already */
     size_t line;       /* where the line being written begins in `out` */
     uint32_t comment;  /* the next one */
     uint32_t ended;    /* in the source: the end of what was written last */
@@ -26,6 +27,11 @@ typedef struct Format {
 static const Token *token(const Format *f, uint32_t index)
 {
     return &f->tokens->at[index];
+}
+
+static bool is_empty(const Format *f)
+{
+    return f->out->count == f->begin;
 }
 
 static size_t width(const Format *f)
@@ -116,7 +122,7 @@ static void break_line(Format *f, uint32_t begin, bool may_part)
     uint32_t lines = 0;
     for (uint32_t i = f->ended; i < begin; i++)
         lines += f->source->text[i] == '\n';
-    if (f->out->count)
+    if (!is_empty(f))
         text_put(f->out, lines > 1 && may_part ? "\n\n" : "\n", lines > 1 && may_part ? 2 : 1);
     f->line = f->out->count;
 }
@@ -130,7 +136,7 @@ static bool after_open_brace(const Format *f)
 static void write_comment(Format *f, const Comment *comment, uint32_t index)
 {
     size_t column;
-    if (comment->own_line || !f->out->count) {
+    if (comment->own_line || is_empty(f)) {
         bool parts = !after_open_brace(f);
         break_line(f, comment->begin, parts);
         bool closes = token_closes(token(f, index)->kind);
@@ -153,7 +159,7 @@ static bool in_flat(const Format *f)
 static bool is_broken(const Format *f, uint32_t index, bool commented)
 {
     const Token *t = token(f, index), *before = f->last;
-    if (commented || f->split) return true;
+    if (commented || f->split || !before) return true;
     if (before->kind == TOKEN_left_brace && t->kind == TOKEN_right_brace) return false;
     if (before->kind == TOKEN_left_brace && !f->flat[before - f->tokens->at]) return true;
     if (t->kind == TOKEN_right_brace && !f->flat[t->match]) return true;
@@ -172,7 +178,7 @@ static void write_gap(Format *f, uint32_t index)
         write_comment(f, comment, index);
         commented = true;
     }
-    if (t->kind == TOKEN_end || !f->out->count) return;
+    if (t->kind == TOKEN_end || is_empty(f)) return;
     if (is_broken(f, index, commented)) {
         break_line(f, t->begin, !after_open_brace(f) && t->kind != TOKEN_right_brace);
         text_add(f->out, "%*s", (int)indentation(f, index), "");
@@ -246,6 +252,7 @@ bool format_source(Context *context, uint32_t source, Text *out)
     Format f = {.source = sources_get(context->sources, source),
                 .tokens = p.tokens,
                 .out = out,
+                .begin = out->count,
                 .line = out->count,
                 .arena = context->arena,
                 .chain_flat = true};
@@ -254,6 +261,6 @@ bool format_source(Context *context, uint32_t source, Text *out)
     for (uint32_t i = 0; i + 1 < p.tokens->count; i++)
         write_token(&f, i);
     write_gap(&f, p.tokens->count - 1);
-    if (out->count) text_put(out, "\n", 1);
+    if (!is_empty(&f)) text_put(out, "\n", 1);
     return true;
 }

@@ -102,6 +102,15 @@ START_TEST(the_width_is_a_hundred)
 }
 END_TEST
 
+START_TEST(what_was_written_before_stays)
+{
+    Text out = {.arena = context.arena};
+    for (int i = 0; i < 2; i++)
+        ck_assert(format_source(&context, source_of("const  a = 1"), &out));
+    ck_assert_str_eq(text_done(&out), "const a = 1\nconst a = 1\n");
+}
+END_TEST
+
 START_TEST(formatting_keeps_the_tree)
 {
     Snippets snippets = snippets_open(context.arena);
@@ -128,6 +137,7 @@ Suite *suite_format(void)
     tcase_add_checked_fixture(tests, open_context, close_context);
     tcase_add_loop_test(tests, there_is_one_style, 0, (int)(sizeof cases / sizeof *cases));
     tcase_add_test(tests, the_width_is_a_hundred);
+    tcase_add_test(tests, what_was_written_before_stays);
     tcase_add_test(tests, formatting_keeps_the_tree);
     suite_add_tcase(suite, tests);
     return suite;
