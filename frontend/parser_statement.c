@@ -250,6 +250,9 @@ static const Ast *parse_statement_of_word(Parser *p, Word word)
     case WORD_const:
     case WORD_model:
     case WORD_data:
+    case WORD_train:
+    case WORD_compress:
+    case WORD_use:
     case WORD_variant: return parse_misplaced(p);
     case WORD_weights: check_in_model(p, p->at, "a map of weights"); return parse_weights(p);
     }
@@ -308,10 +311,11 @@ static const Ast *parse_name_statement(Parser *p)
     bool same_line = !follows->first && follows->kind != TOKEN_end;
     bool name_follows =
         same_line && (follows->kind == TOKEN_name || follows->kind == TOKEN_keyword);
-    bool is_item = name->word && word_info[name->word].place != PLACE_STATEMENT &&
-                   word_info[name->word].place != PLACE_INNER;
-    if (same_line && ((name_follows && (is_item || begins_statement)) ||
-                      (name->word == WORD_weights && follows->kind == TOKEN_string))) {
+    bool is_item = name->word && (word_info[name->word].place == PLACE_ITEM ||
+                                  word_info[name->word].place == PLACE_BOTH);
+    bool item_follows =
+        same_line && (follows->kind == TOKEN_string || follows->kind == TOKEN_left_brace);
+    if ((name_follows && begins_statement) || ((name_follows || item_follows) && is_item)) {
         const Ast *statement = parse_statement_of_word(p, name->word);
         if (statement) return statement;
     }
