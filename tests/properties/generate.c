@@ -3,7 +3,7 @@
 #include "ir/base/boundary.h"
 #include "ir/graph/build.h"
 
-#define ELEMENTS_MOST 600
+#define ELEMENTS_MOST 2000
 
 Generator generator_open(Kit *kit, GraphSimplify *simplify)
 {
@@ -11,8 +11,20 @@ Generator generator_open(Kit *kit, GraphSimplify *simplify)
     return (Generator){.kit = kit, .graph = graph_new(kit->arena, kit->names, name, simplify)};
 }
 
+/* In graphs: seldom scalars, and extents around the widths of vectors. */
+static Shape wider_shape(Generator *g)
+{
+    static const int64_t extents[] = {1, 2, 3, 4, 5, 7, 8, 16, 17, 33};
+    Random *random = &g->kit->random;
+    Shape shape = {.rank = (uint8_t)(random_once_in(random, 10) ? 0 : random_from(random, 1, 3))};
+    for (int i = 0, most = shape.rank < 3 ? 9 : 5; i < shape.rank; i++)
+        shape.extent[i] = extents[random_from(random, 0, most)];
+    return shape;
+}
+
 Shape generate_shape(Generator *g)
 {
+    if (g->operands == OPERANDS_values) return wider_shape(g);
     Random *random = &g->kit->random;
     Shape shape = {.rank = (uint8_t)random_from(random, 0, 3)};
     for (int i = 0; i < shape.rank; i++) {
