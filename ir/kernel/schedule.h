@@ -27,13 +27,16 @@ typedef struct Schedule {
     uint32_t order_count;
     Axis order[MAX_AXES]; /* loops outermost first: parallel and sequential axes (rows: the row axes); contraction: the outer axes */
     Axis vector;          /* {0}: each reduce along its innermost reduction axis, stores along `store_vector` */
-    Axis store_vector;
+    uint32_t store_count;
+    Axis store_order[MAX_AXES]; /* rows: loops over the parallel axes that no reduce depends on */
+    Axis store_vector;          /* {0}: `vector` goes on, if there is one */
     uint32_t width;
 
     /* Contraction: a tile is `rows` points of the m axes by `vectors` vectors along `vector`. */
     uint32_t tile_count;
     TaskAxis tile[MAX_AXES]; /* m axes with their share of the rows, outermost first; all but the first are whole */
     uint32_t rows, vectors;
+    uint32_t packed_loops; /* how many of `order`, the first, b depends on: it is packed inside them */
     uint32_t panels;     /* vector columns packed at a time: panels * vectors * width points of `vector` */
     bool pack, pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
     int64_t k;           /* product of the reduction axes */
@@ -43,10 +46,19 @@ typedef struct Schedule {
 
 /* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away
  * axis keeps extent 1 and occurs nowhere. */
-Kernel *kernel_merge_axes(const Kernel *kernel, Arena *arena);
+Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, Arena *arena);
+
+/* Which scalars the stores need, bodies of reduces included. */
+bool *kernel_live(const Kernel *kernel, Arena *arena);
+
+/* Elements that an access moves by from one point of the axis to the next; false if it is not the same everywhere. */
+bool access_step(const Kernel *kernel, const Access *access, Axis axis, int64_t *step);
 
 /* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL. */
-Schedule schedule_default(const Kernel *kernel, const Contraction *contraction, const ScheduleTarget *target);
+Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
+                          const ScheduleTarget *target, Arena *arena);
+Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
+                              const ScheduleTarget *target, Arena *arena);
 void schedule_print(Text *out, const Schedule *schedule);
 
 #endif

@@ -1,0 +1,340 @@
+/* Loads, stores and guards.  An access is split into an address that is affine in the axes and the quotients of those
+ * coordinates that have a dynamic part or a divisor; guards become masks, and no code ever branches on them. */
+#include "backends/cpu/emit.h"
+
+#define NARROW ((int64_t)1 << 30) /* affine values below this are computed in 32 bits */
+
+LLVMValueRef affine_value(Emit *e, const Affine *affine, int64_t *constant)
+{
+    LLVMValueRef sum = NULL;
+    *constant = affine->constant;
+    for (uint32_t level = 0; level <= e->depth; level++)
+        for (uint32_t i = 0; i < e->kernel->axis.count; i++) {
+            const Binding *binding = &e->axis[i];
+            if (!affine->by[i] || binding->level != level) continue;
+            *constant += affine->by[i] * (binding->base + binding->plus);
+            if (!binding->value) continue;
+            emit_at(e, level);
+            LLVMValueRef term =
+                LLVMBuildMul(e->builder, binding->value, emit_i64(e, affine->by[i]), "");
+            sum = sum ? LLVMBuildAdd(e->builder, sum, term, "") : term;
+        }
+    return sum;
+}
+
+static int64_t lane_step(const Emit *e, const Affine *affine)
+{
+    return e->vector.id ? affine->by[e->vector.id - 1] : 0;
+}
+
+/* Whether every value, those of lanes past the end included, is a 32-bit number. */
+static bool is_narrow(const Emit *e, const Affine *affine)
+{
+    int64_t least, greatest, slack = lane_step(e, affine) * (int64_t)e->width * 8;
+    affine_range(e->kernel, affine, &least, &greatest);
+    if (slack < 0) slack = -slack;
+    return least - slack > -NARROW && greatest + slack < NARROW;
+}
+
+static LLVMValueRef add_constant(Emit *e, LLVMValueRef value, int64_t constant)
+{
+    if (!value) return emit_i64(e, constant);
+    return constant ? LLVMBuildAdd(e->builder, value, emit_i64(e, constant), "") : value;
+}
+
+/* The affine in 32 or 64 bits: a vector if it varies over the lanes. */
+static Lanes affine_lanes(Emit *e, const Affine *affine, uint32_t bits, uint32_t level)
+{
+    int64_t constant, step = lane_step(e, affine);
+    LLVMValueRef value = affine_value(e, affine, &constant);
+    emit_at(e, level);
+    value = add_constant(e, value, constant);
+    if (bits == 32)
+        value = LLVMBuildTrunc(e->builder, value, LLVMInt32TypeInContext(e->context), "");
+    if (!step) return (Lanes){value, false};
+    return (Lanes){LLVMBuildAdd(e->builder, spread(e, value, e->width),
+                                lane_numbers(e, e->width, bits, step), ""),
+                   true};
+}
+
+Lanes index_affine(Emit *e, const Affine *affine, uint32_t level)
+{
+    return affine_lanes(e, affine, 32, level);
+}
+
+static LLVMValueRef widen(Emit *e, LLVMValueRef value, uint32_t bits, uint32_t width)
+{
+    LLVMTypeRef type = LLVMIntTypeInContext(e->context, bits);
+    if (width > 1) type = LLVMVectorType(type, width);
+    return LLVMBuildSExtOrBitCast(e->builder, value, type, "");
+}
+
+/* (affine + dynamic) / divisor, and whether it is whole and inside; index NULL if only that is asked. */
+typedef struct Place1 {
+    Lanes index;
+    Lanes inside;
+    uint32_t bits;
+} Place1;
+
+static Place1 place_plain(Emit *e, const Coordinate *at, uint32_t level)
+{
+    uint32_t own = level_of(e, affine_axes(&at->affine));
+    if (lane_step(e, &at->affine) && e->mask_level > own) own = e->mask_level;
+    if (own > level) own = level;
+    uint32_t bits = is_narrow(e, &at->affine) && at->extent < NARROW ? 32 : 64;
+    Place1 place = {.index = affine_lanes(e, &at->affine, bits, own), .bits = bits};
+    uint32_t width = place.index.is_vector ? e->width : 1;
+    emit_at(e, own);
+    place.inside.value = LLVMBuildICmp(e->builder, LLVMIntULT, place.index.value,
+                                       whole_of(e, bits, at->extent, width), "");
+    place.inside.is_vector = place.index.is_vector;
+    return place;
+}
+
+static Place1 place_special(Emit *e, const Coordinate *at, uint32_t level)
+{
+    Lanes sum = affine_lanes(e, &at->affine, 64, level);
+    if (at->dynamic.id) {
+        Lanes dynamic = evaluate(e, at->dynamic);
+        uint32_t width = sum.is_vector || dynamic.is_vector ? e->width : 1;
+        LLVMValueRef other =
+            width > 1 ? evaluate_vector(e, at->dynamic) : evaluate(e, at->dynamic).value;
+        emit_at(e, level);
+        if (width > 1 && !sum.is_vector) sum.value = spread(e, sum.value, width);
+        sum.value = LLVMBuildAdd(e->builder, sum.value, widen(e, other, 64, width), "");
+        sum.is_vector = width > 1;
+    }
+    /* Narrow values divide by a multiplication of 32 bits.  A dynamic part may be anything. */
+    uint32_t bits = 64, width = sum.is_vector ? e->width : 1;
+    if (!at->dynamic.id && is_narrow(e, &at->affine) && at->extent < NARROW / at->divisor) {
+        bits = 32;
+        LLVMTypeRef type = LLVMInt32TypeInContext(e->context);
+        if (width > 1) type = LLVMVectorType(type, width);
+        sum.value = LLVMBuildTrunc(e->builder, sum.value, type, "");
+    }
+    LLVMValueRef divisor = whole_of(e, bits, at->divisor, width);
+    LLVMValueRef quotient = sum.value, inside = NULL;
+    if (at->divisor != 1) {
+        /* A negative sum is a huge unsigned one, whose quotient is still at least the extent. */
+        quotient = LLVMBuildUDiv(e->builder, sum.value, divisor, "");
+        LLVMValueRef back = LLVMBuildMul(e->builder, quotient, divisor, "");
+        inside = LLVMBuildICmp(e->builder, LLVMIntEQ, back, sum.value, "");
+    }
+    LLVMValueRef below = LLVMBuildICmp(e->builder, LLVMIntULT, quotient,
+                                       whole_of(e, bits, at->extent, width), "");
+    inside = inside ? LLVMBuildAnd(e->builder, inside, below, "") : below;
+    return (Place1){{quotient, sum.is_vector}, {inside, sum.is_vector}, bits};
+}
+
+static bool is_special(const Coordinate *at)
+{
+    return at->dynamic.id || at->divisor != 1;
+}
+
+/* Both, with one of them spread if need be; a value of NULL stands for true. */
+static Lanes both(Emit *e, Lanes a, Lanes b, uint32_t level)
+{
+    if (!a.value) return b;
+    if (!b.value) return a;
+    emit_at(e, level);
+    if (a.is_vector != b.is_vector) {
+        Lanes *narrow = a.is_vector ? &b : &a;
+        *narrow = (Lanes){spread(e, narrow->value, e->width), true};
+    }
+    return (Lanes){LLVMBuildAnd(e->builder, a.value, b.value, ""), a.is_vector};
+}
+
+Lanes inside_access(Emit *e, const Access *access, uint32_t level)
+{
+    Lanes all = {0};
+    for (int d = 0; d < access->rank; d++) {
+        const Coordinate *at = &access->at[d];
+        if (!at->guarded) continue;
+        Place1 place = is_special(at) ? place_special(e, at, level) : place_plain(e, at, level);
+        all = both(e, all, place.inside, level);
+    }
+    if (!all.value) all.value = LLVMConstInt(LLVMInt1TypeInContext(e->context), 1, false);
+    return all;
+}
+
+/* An access taken apart: base + step * lane + extra, where `mask` holds. */
+typedef struct Address {
+    LLVMValueRef pointer; /* of lane 0, without extra */
+    int64_t step;
+    LLVMValueRef extra; /* i64 a lane, or NULL */
+    Lanes mask;         /* value NULL: everywhere */
+    bool is_narrow;
+} Address;
+
+static void add_special(Emit *e, const Coordinate *at, int64_t stride, Address *address,
+                        LLVMValueRef *scalar, uint32_t level)
+{
+    Place1 place = place_special(e, at, level);
+    address->mask = both(e, address->mask, place.inside, level);
+    emit_at(e, level);
+    uint32_t width = place.index.is_vector ? e->width : 1;
+    LLVMValueRef wide = widen(e, place.index.value, 64, width);
+    LLVMValueRef term = LLVMBuildMul(e->builder, wide, whole_of(e, 64, stride, width), "");
+    LLVMValueRef *sum = place.index.is_vector ? &address->extra : scalar;
+    *sum = *sum ? LLVMBuildAdd(e->builder, *sum, term, "") : term;
+}
+
+LLVMValueRef step_pointer(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, LLVMValueRef by)
+{
+    return LLVMBuildGEP2(e->builder, type, pointer, &by, 1, "");
+}
+
+static Address address_of(Emit *e, const Access *access, Type type, uint32_t level)
+{
+    Address address = {0};
+    Affine linear = {.constant = access->offset};
+    LLVMValueRef scalar = NULL;
+    for (int d = 0; d < access->rank; d++) {
+        const Coordinate *at = &access->at[d];
+        if (is_special(at)) {
+            add_special(e, at, access->stride[d], &address, &scalar, level);
+            continue;
+        }
+        linear = affine_add(linear, affine_scale(at->affine, access->stride[d]));
+        if (at->guarded)
+            address.mask = both(e, address.mask, place_plain(e, at, level).inside, level);
+    }
+    address.step = lane_step(e, &linear);
+    address.is_narrow = is_narrow(e, &linear);
+    int64_t constant;
+    LLVMValueRef offset = affine_value(e, &linear, &constant);
+    emit_at(e, level);
+    LLVMTypeRef element = memory_type(e, type, 1);
+    address.pointer = e->buffer[access->buffer];
+    if (offset) address.pointer = step_pointer(e, element, address.pointer, offset);
+    if (scalar) address.pointer = step_pointer(e, element, address.pointer, scalar);
+    if (constant) address.pointer = step_pointer(e, element, address.pointer, emit_i64(e, constant));
+    return address;
+}
+
+static LLVMValueRef lane_mask(Emit *e, const Address *address, uint32_t level)
+{
+    Lanes all = both(e, (Lanes){e->mask, true}, address->mask, level);
+    emit_at(e, level);
+    if (all.value && !all.is_vector) return spread(e, all.value, e->width);
+    return all.value;
+}
+
+static void set_alignment(LLVMValueRef access, Type type)
+{
+    LLVMSetAlignment(access, type_info[type].bytes);
+}
+
+/* What is read where the guard fails is thrown away, so it may be any element: the buffer's first. */
+static LLVMValueRef load_one(Emit *e, const Access *access, Type type, const Address *address)
+{
+    LLVMValueRef pointer = address->pointer, guard = address->mask.value;
+    if (guard)
+        pointer = LLVMBuildSelect(e->builder, guard, pointer, e->buffer[access->buffer], "");
+    LLVMTypeRef memory = memory_type(e, type, 1);
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, pointer, "");
+    set_alignment(value, type);
+    if (guard) value = LLVMBuildSelect(e->builder, guard, value, LLVMConstNull(memory), "");
+    return from_memory(e, type, value, 1);
+}
+
+static LLVMValueRef lane_pointers(Emit *e, Type type, const Address *address)
+{
+    LLVMValueRef lanes = lane_numbers(e, e->width, 64, address->step);
+    if (address->extra) lanes = LLVMBuildAdd(e->builder, lanes, address->extra, "");
+    return step_pointer(e, memory_type(e, type, 1), address->pointer, lanes);
+}
+
+static LLVMValueRef all_lanes(const Emit *e)
+{
+    return LLVMConstAllOnes(LLVMVectorType(LLVMInt1TypeInContext(e->context), e->width));
+}
+
+static LLVMValueRef load_lanes(Emit *e, Type type, const Address *address, uint32_t level)
+{
+    LLVMTypeRef memory = memory_type(e, type, e->width);
+    LLVMValueRef align = emit_i32(e, type_info[type].bytes), nothing = LLVMConstNull(memory);
+    LLVMValueRef mask = lane_mask(e, address, level);
+    if (address->step == 1 && !address->extra) {
+        if (mask)
+            return emit_intrinsic(
+                e, "llvm.masked.load", 2,
+                (LLVMTypeRef[]){memory, LLVMTypeOf(address->pointer)}, 4,
+                (LLVMValueRef[]){address->pointer, align, mask, nothing});
+        LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, address->pointer, "");
+        set_alignment(value, type);
+        return value;
+    }
+    LLVMValueRef pointers = lane_pointers(e, type, address);
+    return emit_intrinsic(e, "llvm.masked.gather", 2,
+                          (LLVMTypeRef[]){memory, LLVMTypeOf(pointers)}, 4,
+                          (LLVMValueRef[]){pointers, align, mask ? mask : all_lanes(e), nothing});
+}
+
+static bool is_lane_dependent(const Address *address)
+{
+    return address->step || address->extra || address->mask.is_vector;
+}
+
+Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level)
+{
+    Address address = address_of(e, access, type, level);
+    if (e->width == 1 || !is_lane_dependent(&address))
+        return (Lanes){load_one(e, access, type, &address), false};
+    LLVMValueRef value = load_lanes(e, type, &address, level);
+    return (Lanes){from_memory(e, type, value, e->width), true};
+}
+
+static void store_lanes(Emit *e, Type type, const Address *address, LLVMValueRef mask,
+                        LLVMValueRef value)
+{
+    LLVMTypeRef memory = LLVMTypeOf(value);
+    LLVMValueRef align = emit_i32(e, type_info[type].bytes);
+    if (address->step == 1 && !address->extra) {
+        if (mask)
+            emit_intrinsic(e, "llvm.masked.store", 2,
+                           (LLVMTypeRef[]){memory, LLVMTypeOf(address->pointer)}, 4,
+                           (LLVMValueRef[]){value, address->pointer, align, mask});
+        else
+            set_alignment(LLVMBuildStore(e->builder, value, address->pointer), type);
+        return;
+    }
+    LLVMValueRef pointers = lane_pointers(e, type, address);
+    emit_intrinsic(e, "llvm.masked.scatter", 2, (LLVMTypeRef[]){memory, LLVMTypeOf(pointers)}, 4,
+                   (LLVMValueRef[]){value, pointers, align, mask ? mask : all_lanes(e)});
+}
+
+/* A guarded store of one value goes to a place of its own on the stack where the guard fails. */
+static LLVMValueRef pointer_or_nowhere(Emit *e, Type type, const Address *address)
+{
+    if (!address->mask.value) return address->pointer;
+    LLVMBuilderRef at = LLVMCreateBuilderInContext(e->context);
+    LLVMBasicBlockRef entry = LLVMGetEntryBasicBlock(e->function);
+    LLVMPositionBuilderBefore(at, LLVMGetFirstInstruction(entry));
+    LLVMValueRef nowhere = LLVMBuildAlloca(at, memory_type(e, type, 1), "");
+    LLVMDisposeBuilder(at);
+    return LLVMBuildSelect(e->builder, address->mask.value, address->pointer, nowhere, "");
+}
+
+void store_access(Emit *e, const Access *access, Type type, LLVMValueRef value, bool accumulate)
+{
+    level_of_access(e, access); /* dynamic parts first */
+    Address address = address_of(e, access, type, e->depth);
+    if (e->width == 1) {
+        LLVMValueRef pointer = pointer_or_nowhere(e, type, &address);
+        if (accumulate) {
+            LLVMValueRef old = LLVMBuildLoad2(e->builder, memory_type(e, type, 1), pointer, "");
+            set_alignment(old, type);
+            value = apply_binary(e, SCALAR_add, type, from_memory(e, type, old, 1), value, 1);
+        }
+        set_alignment(LLVMBuildStore(e->builder, to_memory(e, type, value, 1), pointer), type);
+        return;
+    }
+    if (accumulate) {
+        LLVMValueRef old = load_lanes(e, type, &address, e->depth);
+        old = from_memory(e, type, old, e->width);
+        value = apply_binary(e, SCALAR_add, type, old, value, e->width);
+    }
+    LLVMValueRef mask = lane_mask(e, &address, e->depth);
+    store_lanes(e, type, &address, mask, to_memory(e, type, value, e->width));
+}

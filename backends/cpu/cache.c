@@ -1,0 +1,205 @@
+#include "backends/cpu/cache.h"
+#include "ir/base/bits.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC       UINT64_C(0x31746a626f636c6d) /* "mlcobjt1" */
+#define MAX_OBJECT  (64 << 20)
+#define SUFFIX      ".mlc-object"
+
+typedef struct Header {
+    uint64_t magic, build, key[2], size, checksum;
+} Header;
+
+/* The build id that the linker wrote into the program or library that this function is in. */
+static int read_build(struct dl_phdr_info *info, size_t size, void *user)
+{
+    (void)size;
+    uintptr_t here = (uintptr_t)&read_build;
+    bool is_ours = false;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        uintptr_t from = info->dlpi_addr + part->p_vaddr;
+        is_ours |= part->p_type == PT_LOAD && here >= from && here < from + part->p_memsz;
+    }
+    for (int i = 0; is_ours && i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type != PT_NOTE) continue;
+        const void *notes = (const void *)(info->dlpi_addr + part->p_vaddr);
+        *(uint64_t *)user = bits_hash(notes, part->p_memsz, *(uint64_t *)user);
+    }
+    return is_ours;
+}
+
+static void make_folders(const char *folder)
+{
+    char *path = strdup(folder);
+    for (char *at = path ? path + 1 : NULL; at && *at; at++) {
+        if (*at != '/') continue;
+        *at = 0;
+        mkdir(path, 0777);
+        *at = '/';
+    }
+    if (path) mkdir(path, 0777);
+    free(path);
+}
+
+Cache cache_open(const char *folder)
+{
+    Cache cache = {0};
+    if (!folder || !*folder) return cache;
+    make_folders(folder);
+    cache.folder = strdup(folder);
+    dl_iterate_phdr(read_build, &cache.build);
+    return cache;
+}
+
+void cache_close(Cache *cache)
+{
+    free(cache->folder);
+    cache->folder = NULL;
+}
+
+static bool path_of(const Cache *cache, const Plan *plan, char *path, size_t room)
+{
+    int length = snprintf(path, room, "%s/%016" PRIx64 "%016" PRIx64 SUFFIX, cache->folder,
+                          plan->key[0], plan->key[1]);
+    return length > 0 && (size_t)length < room;
+}
+
+static bool read_all(int file, void *bytes, size_t size)
+{
+    for (char *at = bytes; size;) {
+        ssize_t done = read(file, at, size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return false;
+        at += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+static bool write_all(int file, const void *bytes, size_t size)
+{
+    for (const char *at = bytes; size;) {
+        ssize_t done = write(file, at, size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return false;
+        at += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+static bool fits(const Cache *cache, const Plan *plan, const Header *header, off_t file_size)
+{
+    return header->magic == MAGIC && header->build == cache->build &&
+           header->key[0] == plan->key[0] && header->key[1] == plan->key[1] &&
+           header->size <= MAX_OBJECT && (off_t)(sizeof *header + header->size) == file_size;
+}
+
+static bool read_object(const Cache *cache, const Plan *plan, int file, ObjectCode *code)
+{
+    Header header;
+    struct stat info;
+    if (fstat(file, &info) || !read_all(file, &header, sizeof header)) return false;
+    if (!fits(cache, plan, &header, info.st_size)) return false;
+    *code = (ObjectCode){.bytes = malloc(header.size ? header.size : 1), .size = header.size};
+    if (code->bytes && read_all(file, code->bytes, code->size) &&
+        bits_hash(code->bytes, code->size, cache->build) == header.checksum) {
+        futimens(file, NULL); /* used now */
+        return true;
+    }
+    free(code->bytes);
+    return false;
+}
+
+bool cache_read(const Cache *cache, const Plan *plan, ObjectCode *code)
+{
+    char path[4096];
+    if (!cache->folder || !path_of(cache, plan, path, sizeof path)) return false;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    bool is_good = read_object(cache, plan, file, code);
+    close(file);
+    return is_good;
+}
+
+void cache_write(const Cache *cache, const Plan *plan, const ObjectCode *code)
+{
+    char path[4096], temporary[4200];
+    if (!cache->folder || !path_of(cache, plan, path, sizeof path)) return;
+    snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
+    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) return;
+    Header header = {.magic = MAGIC,
+                     .build = cache->build,
+                     .key = {plan->key[0], plan->key[1]},
+                     .size = code->size,
+                     .checksum = bits_hash(code->bytes, code->size, cache->build)};
+    bool is_written = write_all(file, &header, sizeof header) &&
+                      write_all(file, code->bytes, code->size);
+    if (close(file) || !is_written || rename(temporary, path)) unlink(temporary);
+}
+
+typedef struct CacheFile {
+    char path[4096];
+    struct timespec used;
+    int64_t size;
+} CacheFile;
+
+static int by_age(const void *x, const void *y)
+{
+    const CacheFile *a = x, *b = y;
+    if (a->used.tv_sec != b->used.tv_sec) return a->used.tv_sec < b->used.tv_sec ? -1 : 1;
+    return (a->used.tv_nsec > b->used.tv_nsec) - (a->used.tv_nsec < b->used.tv_nsec);
+}
+
+static bool is_object(const char *name)
+{
+    return strstr(name, SUFFIX) != NULL; /* left-over temporary files are */
+}
+
+static bool add_file(const Cache *cache, const char *name, CacheFile **file, size_t count)
+{
+    struct stat info;
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/%s", cache->folder, name);
+    if (length < 0 || (size_t)length >= sizeof path || stat(path, &info)) return false;
+    if ((count & (count + 1)) == 0) {
+        CacheFile *larger = realloc(*file, (count + 1) * 2 * sizeof **file);
+        if (!larger) return false;
+        *file = larger;
+    }
+    (*file)[count] = (CacheFile){.used = info.st_mtim, .size = info.st_size};
+    memcpy((*file)[count].path, path, sizeof path);
+    return true;
+}
+
+void cache_trim(const Cache *cache, int64_t limit)
+{
+    DIR *folder = cache->folder ? opendir(cache->folder) : NULL;
+    if (!folder) return;
+    CacheFile *file = NULL;
+    size_t count = 0;
+    int64_t total = 0;
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        if (!is_object(entry->d_name) || !add_file(cache, entry->d_name, &file, count)) continue;
+        total += file[count++].size;
+    }
+    closedir(folder);
+    if (total > limit) qsort(file, count, sizeof *file, by_age);
+    for (size_t i = 0; i < count && total > limit; i++) {
+        unlink(file[i].path);
+        total -= file[i].size;
+    }
+    free(file);
+}

@@ -1,0 +1,20 @@
+#ifndef MLC_BACKENDS_CPU_CACHE_H
+#define MLC_BACKENDS_CPU_CACHE_H
+/* Compiled objects on disk, one file a kernel.  Files are written beside their place and renamed, and checked when read:
+ * whatever is wrong with the cache, kernels are only compiled again.  Several processes may share a folder. */
+#include "backends/cpu/object.h"
+
+typedef struct Cache {
+    char *folder; /* NULL: no cache */
+    uint64_t build; /* of this program: another build's objects are not read */
+} Cache;
+
+Cache cache_open(const char *folder); /* NULL: none */
+void cache_close(Cache *cache);
+/* False if it is not there or damaged. */
+bool cache_read(const Cache *cache, const Plan *plan, ObjectCode *code);
+void cache_write(const Cache *cache, const Plan *plan, const ObjectCode *code);
+/* Removes the files that were not used for longest until all take at most `limit` bytes. */
+void cache_trim(const Cache *cache, int64_t limit);
+
+#endif

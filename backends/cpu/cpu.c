@@ -1,0 +1,265 @@
+/* The cpu backend: kernels become functions, once a structure, and an executor runs them in the module's order. */
+#include "backends/backend.h"
+#include "backends/cpu/cache.h"
+#include "backends/cpu/jit.h"
+#include "backends/cpu/object.h"
+#include "ir/base/boundary.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CACHE_LIMIT ((int64_t)512 << 20)
+
+typedef struct Linked { /* a function in this process */
+    uint64_t key[2];
+    KernelCode code;
+} Linked;
+
+struct Device {
+    CpuTarget target;
+    Threads *threads;
+    Jit *jit;
+    Cache cache;
+    Arena *arena;
+    Report *report;
+    LIST(Linked) linked;
+    Compiler **compiler; /* one a thread, opened when first needed */
+};
+
+struct Executable {
+    Executor *executor;
+    BackendStatistics statistics;
+};
+
+static void describe(Device *device, Text *out)
+{
+    uint32_t threads = threads_count(device->threads);
+    text_add(out, "cpu: %s, %u thread%s", device->target.name, threads, threads == 1 ? "" : "s");
+}
+
+static void close_device(Device *device)
+{
+    if (!device) return;
+    for (uint32_t i = 0; device->compiler && i < threads_count(device->threads); i++)
+        compiler_close(device->compiler[i]);
+    jit_close(device->jit);
+    threads_close(device->threads);
+    cache_close(&device->cache);
+    arena_close(device->arena);
+    free(device->compiler);
+    free(device);
+}
+
+static Status open_parts(Device *device, const BackendOptions *options, Report *report)
+{
+    uint32_t threads = options->threads < 1 ? 1 : (uint32_t)options->threads;
+    TRY(cpu_target(options->target, threads, report, &device->target));
+    device->arena = arena_open(&host_default);
+    device->compiler = calloc(threads, sizeof *device->compiler);
+    if (!device->arena || !device->compiler) return STATUS_no_memory;
+    TRY(threads_open(threads, &device->threads));
+    device->cache = cache_open(options->cache_folder);
+    return jit_open(report, &device->jit);
+}
+
+static Status open_device(const BackendOptions *options, Report *report, Device **device)
+{
+    *device = calloc(1, sizeof **device);
+    if (!*device) return STATUS_no_memory;
+    (*device)->report = report;
+    Status status = open_parts(*device, options, report);
+    if (status == STATUS_ok) return status;
+    close_device(*device);
+    *device = NULL;
+    return status;
+}
+
+static const Linked *find_linked(const Device *device, const Plan *plan)
+{
+    for (uint32_t i = 0; i < device->linked.count; i++)
+        if (!memcmp(device->linked.at[i].key, plan->key, sizeof plan->key))
+            return &device->linked.at[i];
+    return NULL;
+}
+
+/* False if the object is no good. */
+static bool link_object(Device *device, const Plan *plan, const ObjectCode *object)
+{
+    KernelCode code = {.tasks = plan->schedule.tasks, .scratch = plan->schedule.scratch};
+    if (jit_add(device->jit, object->bytes, object->size, plan->name, &code.function) != STATUS_ok)
+        return false;
+    *list_add(device->arena, &device->linked) =
+        (Linked){.key = {plan->key[0], plan->key[1]}, .code = code};
+    return true;
+}
+
+static bool link_cached(Device *device, const Plan *plan)
+{
+    ObjectCode object;
+    if (!cache_read(&device->cache, plan, &object)) return false;
+    bool is_linked = link_object(device, plan, &object);
+    free(object.bytes);
+    return is_linked;
+}
+
+/* Kernels on their way to objects; threads take the next one that nobody took. */
+typedef struct Work {
+    Device *device;
+    const Plan **plan;
+    ObjectCode *object;
+    uint32_t count;
+    _Atomic uint32_t next;
+    Boundary *boundary; /* one a thread: what went wrong there */
+} Work;
+
+static void compile_some(Work *work, uint32_t thread)
+{
+    Compiler **compiler = &work->device->compiler[thread];
+    if (!*compiler) *compiler = compiler_open(&work->device->target);
+    if (!*compiler) bug("LLVM was built without this CPU");
+    for (uint32_t i; (i = work->next++) < work->count;)
+        work->object[i] = compile_plan(*compiler, work->plan[i]);
+}
+
+static void compile_on_thread(void *user, uint32_t thread, int64_t begin, int64_t end)
+{
+    (void)begin, (void)end;
+    Work *work = user;
+    Boundary *boundary = &work->boundary[thread];
+    boundary_enter(boundary);
+    if (setjmp(boundary->jump) == 0) compile_some(work, thread);
+    boundary_leave(boundary);
+}
+
+static Status compile_missing(Device *device, Context *context, const Plan **plan, uint32_t count)
+{
+    if (!count) return STATUS_ok;
+    uint32_t threads = threads_count(device->threads);
+    Work work = {.device = device, .plan = plan, .count = count};
+    work.object = arena_array(context->arena, ObjectCode, count);
+    work.boundary = arena_array(context->arena, Boundary, threads);
+    threads_run(device->threads, threads, compile_on_thread, &work);
+    for (uint32_t i = 0; i < threads; i++) {
+        if (work.boundary[i].status == STATUS_no_memory) out_of_memory();
+        if (work.boundary[i].status != STATUS_ok) bug("%s", work.boundary[i].message);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!link_object(device, plan[i], &work.object[i]))
+            bug("the object of %s cannot be linked", plan[i]->name);
+        cache_write(&device->cache, plan[i], &work.object[i]);
+        free(work.object[i].bytes);
+    }
+    cache_trim(&device->cache, CACHE_LIMIT);
+    return STATUS_ok;
+}
+
+static bool is_listed(const Plan *plan, const Plan **list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!memcmp(list[i]->key, plan->key, sizeof plan->key)) return true;
+    return false;
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static Status link_kernels(Device *device, Context *context, const Module *module,
+                           KernelCode *code, BackendStatistics *statistics)
+{
+    uint32_t count = module->kernel.count, missing = 0;
+    Plan *plan = arena_array(context->arena, Plan, count);
+    const Plan **list = arena_array(context->arena, const Plan *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        plan[i] = plan_kernel(module->kernel.at[i], &device->target, context->arena);
+        if (find_linked(device, &plan[i]) || is_listed(&plan[i], list, missing)) continue;
+        if (link_cached(device, &plan[i]))
+            statistics->cached++;
+        else
+            list[missing++] = &plan[i];
+    }
+    TRY(compile_missing(device, context, list, missing));
+    for (uint32_t i = 0; i < count; i++)
+        code[i] = find_linked(device, &plan[i])->code;
+    statistics->kernels = count;
+    statistics->compiled = missing;
+    return STATUS_ok;
+}
+
+static Status compile_entry(Device *device, Context *context, const BackendEntry *entry,
+                            Executable **executable)
+{
+    double begin = now();
+    *executable = NULL;
+    const Module *module = entry->module;
+    KernelCode *code = arena_array(context->arena, KernelCode, module->kernel.count);
+    BackendStatistics statistics = {0};
+    TRY(link_kernels(device, context, module, code, &statistics));
+    Executable *made = calloc(1, sizeof *made);
+    if (!made) return STATUS_no_memory;
+    Status status = executor_open(module, code, device->threads, &made->executor);
+    if (status != STATUS_ok) {
+        free(made);
+        return status;
+    }
+    statistics.compile_seconds = now() - begin;
+    made->statistics = statistics;
+    *executable = made;
+    return STATUS_ok;
+}
+
+static Status run(Executable *executable, const void *const *input, void *const *output,
+                  void *const *state)
+{
+    executor_run(executable->executor, input, output, state);
+    return STATUS_ok;
+}
+
+static void dispose(Executable *executable)
+{
+    if (!executable) return;
+    executor_close(executable->executor);
+    free(executable);
+}
+
+static BackendStatistics statistics_of(const Executable *executable)
+{
+    return executable->statistics;
+}
+
+static void profile(Executable *executable, bool on, const double **seconds)
+{
+    executor_profile(executable->executor, on, seconds);
+}
+
+static Status dump(Device *device, Context *context, const BackendEntry *entry, const char *stage,
+                   Text *out)
+{
+    bool is_llvm = strcmp(stage, "llvm") == 0;
+    if (!is_llvm && strcmp(stage, "asm")) return STATUS_usage;
+    if (!device->compiler[0]) device->compiler[0] = compiler_open(&device->target);
+    if (!device->compiler[0]) bug("LLVM was built without this CPU");
+    for (uint32_t i = 0; i < entry->module->kernel.count; i++) {
+        Plan plan = plan_kernel(entry->module->kernel.at[i], &device->target, context->arena);
+        text_add(out, "%s kernel %u\n", is_llvm ? ";" : "#", i);
+        (is_llvm ? compile_to_llvm : compile_to_assembly)(device->compiler[0], &plan, out);
+    }
+    return STATUS_ok;
+}
+
+const Backend backend_cpu = {
+    .name = "cpu",
+    .takes_graph = false,
+    .describe = describe,
+    .open = open_device,
+    .close = close_device,
+    .compile = compile_entry,
+    .run = run,
+    .dispose = dispose,
+    .statistics = statistics_of,
+    .profile = profile,
+    .dump = dump,
+};

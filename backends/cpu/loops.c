@@ -1,0 +1,98 @@
+/* Kernels that are no contraction: loops over the rows, in each the reduces, then the stores. */
+#include "backends/cpu/reduce.h"
+
+typedef struct Rows {
+    const RowReduces *reduces;
+    LLVMValueRef from[MAX_AXES], to[MAX_AXES];
+} Rows;
+
+typedef struct Nest {
+    Rows *rows;
+    const Axis *order;
+    uint32_t count, at; /* the loop to open next */
+    Axis vector;
+    void (*inside)(Emit *e, Rows *rows);
+} Nest;
+
+static void nest(Emit *e, Nest n);
+
+static void nest_in_vector(Emit *e, void *user, uint32_t carried, LLVMValueRef *values)
+{
+    (void)carried, (void)values;
+    Nest inner = *(const Nest *)user;
+    inner.at++;
+    nest(e, inner);
+}
+
+static void nest(Emit *e, Nest n)
+{
+    if (n.at == n.count) {
+        n.inside(e, n.rows);
+        return;
+    }
+    Axis axis = n.order[n.at];
+    uint32_t i = axis.id - 1;
+    if (axis.id == n.vector.id) {
+        vector_loop(e, axis, n.rows->from[i], n.rows->to[i], e->kernel->axis.at[i].extent,
+                    e->schedule->width, 0, NULL, nest_in_vector, &n);
+        return;
+    }
+    Nest inner = n;
+    inner.at++;
+    if (e->axis[i].bound) {
+        nest(e, inner);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, n.rows->from[i], n.rows->to[i], 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    nest(e, inner);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+/* All values before the first store: a load sees what was there before this point. */
+void store_all(Emit *e)
+{
+    const Kernel *kernel = e->kernel;
+    for (uint32_t i = 0; i < kernel->store.count; i++)
+        evaluate_vector(e, kernel->store.at[i].value);
+    for (uint32_t i = 0; i < kernel->store.count; i++) {
+        const Store *store = &kernel->store.at[i];
+        LLVMValueRef value = evaluate_vector(e, store->value);
+        store_access(e, &store->at, kernel->buffer.at[store->at.buffer].type, value,
+                     store->accumulate);
+    }
+}
+
+static void store_point(Emit *e, Rows *rows)
+{
+    (void)rows;
+    store_all(e);
+}
+
+static void row(Emit *e, Rows *rows)
+{
+    const Schedule *s = e->schedule;
+    emit_reduces(e, rows->reduces);
+    nest(e, (Nest){.rows = rows,
+                   .order = s->store_order,
+                   .count = s->store_count,
+                   .vector = s->store_vector,
+                   .inside = store_point});
+}
+
+void emit_rows(Emit *e)
+{
+    Rows rows;
+    RowReduces reduces = plan_reduces(e->kernel, e->arena);
+    rows.reduces = &reduces;
+    Loop tasks;
+    tasks_open(e, &tasks, rows.from, rows.to);
+    nest(e, (Nest){.rows = &rows,
+                   .order = e->schedule->order,
+                   .count = e->schedule->order_count,
+                   .vector = e->schedule->vector,
+                   .inside = row});
+    loop_close(e, &tasks, NULL);
+}

@@ -1,0 +1,147 @@
+#include "backends/cpu/object.h"
+#include "backends/cpu/emit.h"
+#include "ir/base/bits.h"
+#include "ir/kernel/expand.h"
+#include <inttypes.h>
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Raised by hand whenever emission changes what a kernel and schedule come to, so that old caches are not read. */
+#define EMISSION 1
+
+/* Vectors and hoisting are explicit, so little is left to do: sharing of addresses, folding of what was emitted plainly. */
+static const char passes[] = "early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,early-cse";
+
+struct Compiler {
+    const CpuTarget *target;
+    LLVMTargetMachineRef machine;
+};
+
+Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, Arena *arena)
+{
+    Contraction contraction;
+    kernel = kernel_expand(kernel, arena);
+    bool is_contraction = contraction_of(kernel, &contraction);
+    const Contraction *of = is_contraction ? &contraction : NULL;
+    Plan plan = {.kernel = kernel_merge_axes(kernel, of, arena)};
+    plan.schedule = schedule_default(plan.kernel, of, &target->schedule, arena);
+
+    Text text = {.arena = arena};
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    text_add(&text, "%d %u.%u.%u %s %s\n", EMISSION, major, minor, patch, target->cpu,
+             target->features);
+    kernel_print(&text, plan.kernel);
+    schedule_print(&text, &plan.schedule);
+    for (int i = 0; i < 2; i++)
+        plan.key[i] = bits_hash(text.at, text.count, (uint64_t)i);
+    snprintf(plan.name, sizeof plan.name, "kernel_%016" PRIx64, plan.key[0]);
+    return plan;
+}
+
+Compiler *compiler_open(const CpuTarget *target)
+{
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    static const char triple[] = "x86_64-unknown-linux-gnu";
+    LLVMTargetRef found;
+    char *message = NULL;
+    if (LLVMGetTargetFromTriple(triple, &found, &message)) {
+        LLVMDisposeMessage(message);
+        return NULL;
+    }
+    Compiler *compiler = calloc(1, sizeof *compiler);
+    if (!compiler) return NULL;
+    compiler->target = target;
+    compiler->machine =
+        LLVMCreateTargetMachine(found, triple, target->cpu, target->features,
+                                LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
+    return compiler;
+}
+
+void compiler_close(Compiler *compiler)
+{
+    if (!compiler) return;
+    LLVMDisposeTargetMachine(compiler->machine);
+    free(compiler);
+}
+
+static void optimize(Compiler *compiler, LLVMModuleRef module)
+{
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(module, passes, compiler->machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (error) {
+        char *message = LLVMGetErrorMessage(error);
+        bug("LLVM refuses its passes: %s", message);
+    }
+}
+
+static LLVMModuleRef module_of(Compiler *compiler, LLVMContextRef context, const Plan *plan)
+{
+    Arena *arena = arena_open(&host_default);
+    if (!arena) out_of_memory();
+    LLVMModuleRef module = emit_kernel(context, compiler->target, plan->kernel, &plan->schedule,
+                                       plan->name, arena);
+    arena_close(arena);
+    LLVMSetTarget(module, "x86_64-unknown-linux-gnu");
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(compiler->machine);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMDisposeTargetData(layout);
+#ifndef NDEBUG
+    char *message = NULL;
+    if (LLVMVerifyModule(module, LLVMReturnStatusAction, &message))
+        bug("wrong LLVM IR: %.400s", message);
+    LLVMDisposeMessage(message);
+#endif
+    optimize(compiler, module);
+    return module;
+}
+
+static LLVMMemoryBufferRef generate(Compiler *compiler, const Plan *plan, LLVMCodeGenFileType type)
+{
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMModuleRef module = module_of(compiler, context, plan);
+    LLVMMemoryBufferRef buffer = NULL;
+    char *message = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(compiler->machine, module, type, &message, &buffer))
+        bug("LLVM makes no code: %.400s", message);
+    LLVMDisposeModule(module);
+    LLVMContextDispose(context);
+    return buffer;
+}
+
+ObjectCode compile_plan(Compiler *compiler, const Plan *plan)
+{
+    LLVMMemoryBufferRef buffer = generate(compiler, plan, LLVMObjectFile);
+    ObjectCode code = {.size = LLVMGetBufferSize(buffer)};
+    code.bytes = malloc(code.size ? code.size : 1);
+    if (!code.bytes) out_of_memory();
+    memcpy(code.bytes, LLVMGetBufferStart(buffer), code.size);
+    LLVMDisposeMemoryBuffer(buffer);
+    return code;
+}
+
+void compile_to_assembly(Compiler *compiler, const Plan *plan, Text *out)
+{
+    LLVMMemoryBufferRef buffer = generate(compiler, plan, LLVMAssemblyFile);
+    text_put(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+}
+
+void compile_to_llvm(Compiler *compiler, const Plan *plan, Text *out)
+{
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMModuleRef module = module_of(compiler, context, plan);
+    char *text = LLVMPrintModuleToString(module);
+    text_add(out, "%s", text);
+    LLVMDisposeMessage(text);
+    LLVMDisposeModule(module);
+    LLVMContextDispose(context);
+}

@@ -1,0 +1,266 @@
+/* Contractions.  The result is cut into tiles of `rows` points of the m axes by `vectors` vectors along one n axis,
+ * whose sums stay in registers while k runs; k is never split or reordered, as its order is part of the meaning. */
+#include "backends/cpu/tile.h"
+
+/* One tile: the rows are the points of the tile axes, the first of which has `block` of them. */
+typedef struct Rows {
+    Tile *tile;
+    int64_t block;
+    uint32_t count;
+} Rows;
+
+static int64_t extent_of(const Emit *e, Axis axis)
+{
+    return e->kernel->axis.at[axis.id - 1].extent;
+}
+
+static void select_row(Emit *e, uint32_t row)
+{
+    const Schedule *s = e->schedule;
+    for (uint32_t i = s->tile_count; i-- > 1;) {
+        axis_plus(e, s->tile[i].axis, row % s->tile[i].block);
+        row /= (uint32_t)s->tile[i].block;
+    }
+    if (s->tile_count) axis_plus(e, s->tile[0].axis, row);
+}
+
+static void select_vector(Emit *e, uint32_t vector, LLVMValueRef *mask, uint32_t level)
+{
+    const Schedule *s = e->schedule;
+    if (!s->vector.id) return;
+    axis_plus(e, s->vector, vector * (int64_t)s->width);
+    vector_set(e, s->vector, s->width, mask[vector], level);
+}
+
+typedef struct Columns {
+    LLVMValueRef mask[8];
+    uint32_t level;
+} Columns;
+
+static LLVMValueRef load_panel(Emit *e, const Tile *t, uint32_t vector)
+{
+    Type type = e->kernel->scalar.at[e->schedule->of.b.id].type;
+    LLVMTypeRef of = type_of(e, type, e->schedule->width);
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, of, panel_element(e, t, t->panel, vector), "");
+    LLVMSetAlignment(value, type_info[type].bytes * e->schedule->width > 64 ? 64 : 4);
+    return value;
+}
+
+/* One step over k: every sum gets its product. */
+static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    Type type = e->kernel->scalar.at[s->of.sum.id].type;
+    LLVMValueRef b[8];
+    for (uint32_t v = 0; v < s->vectors; v++) {
+        if (s->pack) {
+            b[v] = load_panel(e, rows->tile, v);
+            continue;
+        }
+        select_vector(e, v, columns->mask, columns->level);
+        b[v] = evaluate_vector(e, s->of.b);
+    }
+    select_vector(e, 0, columns->mask, columns->level);
+    for (uint32_t r = 0; r < rows->count; r++) {
+        select_row(e, r);
+        LLVMValueRef a = evaluate_vector(e, s->of.a);
+        emit_at(e, e->depth);
+        for (uint32_t v = 0; v < s->vectors; v++) {
+            LLVMValueRef *to = &sum[r * s->vectors + v];
+            *to = apply_fma(e, type_is_float(type) ? TYPE_f32 : type, a, b[v], *to, s->width);
+        }
+    }
+    select_row(e, 0);
+}
+
+static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum, uint32_t at)
+{
+    const Tile *t = rows->tile;
+    if (at == t->k_count) {
+        add_products(e, rows, columns, sum);
+        return;
+    }
+    Loop loop;
+    Axis axis = t->k[at];
+    uint32_t step = at + 1 == t->k_count ? e->schedule->unroll : 1;
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, extent_of(e, axis)), step,
+              rows->count * e->schedule->vectors, sum);
+    axis_bind(e, axis, loop.index, e->depth);
+    for (uint32_t u = 0; u < step; u++) {
+        axis_plus(e, axis, u);
+        sum_over(e, rows, columns, sum, at + 1);
+    }
+    axis_release(e, axis);
+    loop_close(e, &loop, sum);
+}
+
+static void finish_tile(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    Type type = e->kernel->scalar.at[s->of.sum.id].type;
+    for (uint32_t v = 0; v < s->vectors; v++) {
+        select_vector(e, v, columns->mask, columns->level);
+        for (uint32_t r = 0; r < rows->count; r++) {
+            select_row(e, r);
+            emit_at(e, e->depth);
+            LLVMValueRef value = round_real(e, type, sum[r * s->vectors + v], s->width);
+            keep(e, s->of.sum, (Lanes){value, s->width > 1});
+            store_all(e);
+        }
+    }
+    e->kept[s->of.sum.id] = (Kept){0};
+}
+
+/* The tile at the point that all parallel axes are bound to. */
+static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
+{
+    const Schedule *s = e->schedule;
+    Type type = e->kernel->scalar.at[s->of.sum.id].type;
+    Columns columns = {.level = e->depth};
+    emit_at(e, e->depth);
+    for (uint32_t v = 0; v < s->vectors; v++)
+        columns.mask[v] = s->vector.id ? column_mask(e, rows->tile, index, v) : NULL;
+    if (s->pack) rows->tile->panel = panel_at(e, rows->tile, index);
+    LLVMValueRef sum[MAX_CARRIED];
+    for (uint32_t i = 0; i < rows->count * s->vectors; i++)
+        sum[i] = LLVMConstNull(type_of(e, type, s->width));
+    if (s->vector.id) {
+        axis_bind(e, s->vector, index, e->depth);
+        vector_set(e, s->vector, s->width, columns.mask[0], e->depth);
+    }
+    sum_over(e, rows, &columns, sum, 0);
+    finish_tile(e, rows, &columns, sum);
+    if (s->vector.id) axis_release(e, s->vector);
+    vector_set(e, (Axis){0}, 1, NULL, 0);
+}
+
+static void emit_columns(Emit *e, const Rows *rows)
+{
+    Tile *t = rows->tile;
+    if (!e->schedule->vector.id) {
+        emit_tile(e, rows, emit_i64(e, 0));
+        return;
+    }
+    if (e->schedule->panels == 1) {
+        emit_tile(e, rows, t->group);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
+    emit_tile(e, rows, loop.index);
+    loop_close(e, &loop, NULL);
+}
+
+static Rows rows_of(const Emit *e, Tile *t, int64_t block)
+{
+    Rows rows = {.tile = t, .block = block, .count = 1};
+    for (uint32_t i = 0; i < e->schedule->tile_count; i++)
+        rows.count *= (uint32_t)(i ? e->schedule->tile[i].block : block);
+    return rows;
+}
+
+static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64_t block)
+{
+    Loop loop;
+    Axis axis = e->schedule->tile[0].axis;
+    int64_t first, last;
+    if (is_known(from, &first) && is_known(to, &last) && first >= last) return;
+    Rows rows = rows_of(e, t, block);
+    loop_open_checked(e, &loop, from, to, e->schedule->tile[0].block);
+    axis_bind(e, axis, loop.index, e->depth);
+    emit_columns(e, &rows);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+/* All rows: whole tiles, then what is left in one smaller tile. */
+static void emit_all_rows(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    for (uint32_t i = 1; i < s->tile_count; i++)
+        axis_bind(e, s->tile[i].axis, emit_i64(e, 0), 0);
+    if (!s->tile_count) {
+        Rows rows = rows_of(e, t, 1);
+        emit_columns(e, &rows);
+        return;
+    }
+    Axis axis = s->tile[0].axis;
+    int64_t extent = extent_of(e, axis), block = s->tile[0].block;
+    LLVMValueRef from = t->from[axis.id - 1], to = t->to[axis.id - 1];
+    if (extent % block == 0) {
+        run_rows(e, t, from, to, block);
+    } else {
+        LLVMValueRef full = emit_i64(e, extent - extent % block);
+        emit_at(e, e->depth);
+        LLVMValueRef full_to = emit_smaller(e, to, full);
+        run_rows(e, t, from, full_to, block);
+        emit_at(e, e->depth);
+        run_rows(e, t, emit_larger(e, from, full), to, extent % block);
+    }
+    for (uint32_t i = 1; i < s->tile_count; i++)
+        axis_release(e, s->tile[i].axis);
+}
+
+static void emit_loops(Emit *e, Tile *t, uint32_t at);
+
+static void emit_groups(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    if (!s->vector.id) {
+        emit_loops(e, t, s->packed_loops + 1);
+        return;
+    }
+    Loop loop;
+    int64_t group = s->panels * t->column;
+    LLVMValueRef to = t->to[s->vector.id - 1];
+    loop_open(e, &loop, t->from[s->vector.id - 1], to, group, 0, NULL);
+    t->group = loop.index;
+    t->group_to = emit_smaller(e, LLVMBuildAdd(e->builder, loop.index, emit_i64(e, group), ""), to);
+    if (s->pack) emit_pack(e, t);
+    emit_loops(e, t, s->packed_loops + 1);
+    loop_close(e, &loop, NULL);
+}
+
+/* at: loops of `order`, with that over groups of panels between those that b depends on and the others. */
+static void emit_loops(Emit *e, Tile *t, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (at == s->packed_loops) {
+        emit_groups(e, t);
+        return;
+    }
+    uint32_t i = at > s->packed_loops ? at - 1 : at;
+    if (i == s->order_count) {
+        emit_all_rows(e, t);
+        return;
+    }
+    Axis axis = s->order[i];
+    if (e->axis[axis.id - 1].bound) {
+        emit_loops(e, t, at + 1);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    emit_loops(e, t, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+void emit_contraction(Emit *e)
+{
+    const Schedule *s = e->schedule;
+    Tile t = {.column = (int64_t)s->vectors * s->width};
+    t.extent = s->vector.id ? extent_of(e, s->vector) : 1;
+    int64_t stride = 1;
+    for (uint32_t i = 0; i < e->kernel->axis.count; i++)
+        if (s->of.k >> i & 1 && e->kernel->axis.at[i].extent > 1) t.k[t.k_count++] = (Axis){i + 1};
+    for (uint32_t i = t.k_count; i-- > 0;) {
+        t.k_stride[i] = stride;
+        stride *= extent_of(e, t.k[i]);
+    }
+    Loop tasks;
+    tasks_open(e, &tasks, t.from, t.to);
+    emit_loops(e, &t, 0);
+    loop_close(e, &tasks, NULL);
+}

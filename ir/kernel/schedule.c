@@ -1,0 +1,260 @@
+/* Schedules of kernels that are no contraction. */
+#include "ir/kernel/schedule.h"
+#include <inttypes.h>
+
+/* Cycles a vector, roughly: what matters is the order of the ways to run a kernel. */
+#define COST_UNIFORM    0.1
+#define COST_CONTIGUOUS 1.0
+#define COST_STRIDED    10.0
+#define COST_GATHER     14.0
+#define COST_SCATTER    20.0
+#define COST_OPERATION  0.4
+#define COST_TREE       12.0
+
+#define TASKS     64   /* at most, unless a task would be large */
+#define TASK_WORK 8192 /* element operations a task does at least */
+
+typedef struct Planning {
+    const Kernel *kernel;
+    const ScheduleTarget *target;
+    Arena *arena;
+    const bool *live;
+    uint32_t parallel, sequential, rows; /* axes of extent above 1 */
+    bool has_reduce;
+} Planning;
+
+static int64_t extent_of(const Kernel *kernel, Axis axis)
+{
+    return axis.id ? kernel->axis.at[axis.id - 1].extent : 1;
+}
+
+static double access_cost(const Planning *p, const Access *access, Axis vector, bool is_store)
+{
+    int64_t step;
+    if (!access_step(p->kernel, access, vector, &step)) return is_store ? COST_SCATTER : COST_GATHER;
+    if (step == 0) return COST_UNIFORM;
+    if (step == 1) return COST_CONTIGUOUS;
+    return is_store ? COST_SCATTER : COST_STRIDED;
+}
+
+static double points_of(const Kernel *kernel, uint32_t axes)
+{
+    double points = 1;
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        if (axes >> i & 1) points *= (double)kernel->axis.at[i].extent;
+    return points;
+}
+
+static double scalar_cost(const Planning *p, uint32_t id, Axis vector)
+{
+    const ScalarNode *node = &p->kernel->scalar.at[id];
+    if (node->op == SCALAR_load)
+        return vector.id ? access_cost(p, node->access, vector, false) : COST_CONTIGUOUS;
+    return node->op == SCALAR_constant ? 0 : COST_OPERATION;
+}
+
+/* Part of the lanes of all vectors along the axis that do work. */
+static double use_of(int64_t extent, uint32_t width)
+{
+    int64_t vectors = (extent + width - 1) / width;
+    return (double)extent / (double)(vectors * width);
+}
+
+/* The axes over which reduces run, by innermost axis; 0 for scalars outside of reduces. */
+static uint32_t *bodies_of(const Planning *p)
+{
+    const Kernel *kernel = p->kernel;
+    uint32_t *body = arena_array(p->arena, uint32_t, kernel->scalar.count);
+    uint32_t reduction = 0;
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        if (kernel->axis.at[i].kind == AXIS_reduction) reduction |= 1u << i;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++)
+        body[i] = kernel->scalar.at[i].depends & reduction;
+    return body;
+}
+
+/* Cost of the whole kernel with rows vectorized along `rows` ({0}: reduces along their own axes) and stores along
+ * `stores`. */
+static double cost_of(const Planning *p, Axis rows, Axis stores)
+{
+    const Kernel *kernel = p->kernel;
+    const uint32_t *body = bodies_of(p);
+    uint32_t lanes = p->target->lanes;
+    double cost = 0, row_points = points_of(kernel, p->rows | p->sequential);
+    double row_use = rows.id ? use_of(extent_of(kernel, rows), lanes) * lanes : 1;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++) {
+        if (!p->live[i]) continue;
+        if (body[i]) {
+            Axis inner = {32 - (uint32_t)__builtin_clz(body[i])};
+            double use = rows.id ? row_use : use_of(extent_of(kernel, inner), REDUCE_LANES) * lanes;
+            double points = row_points * points_of(kernel, body[i]);
+            cost += points * scalar_cost(p, i, rows.id ? rows : inner) / use;
+        } else if (kernel->scalar.at[i].op == SCALAR_reduce && !rows.id) {
+            cost += row_points * COST_TREE;
+        }
+    }
+    Axis along = stores.id ? stores : rows;
+    double use = along.id ? use_of(extent_of(kernel, along), lanes) * lanes : 1;
+    double points = points_of(kernel, p->parallel | p->sequential) / use;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++)
+        if (p->live[i] && !body[i]) cost += points * scalar_cost(p, i, along);
+    for (uint32_t i = 0; i < kernel->store.count; i++)
+        cost += points *
+                (along.id ? access_cost(p, &kernel->store.at[i].at, along, true) : COST_CONTIGUOUS);
+    return cost;
+}
+
+static void choose_vectors(const Planning *p, Schedule *s)
+{
+    uint32_t inside = p->parallel & ~p->rows;
+    double least = -1;
+    for (uint32_t rows = 0; rows <= p->kernel->axis.count; rows++) {
+        if (rows && !(p->rows >> (rows - 1) & 1)) continue;
+        for (uint32_t stores = 0; stores <= p->kernel->axis.count; stores++) {
+            if (stores && (rows || !(inside >> (stores - 1) & 1))) continue;
+            double cost = cost_of(p, (Axis){rows}, (Axis){stores});
+            if (least >= 0 && cost >= least) continue;
+            least = cost;
+            s->vector = (Axis){rows};
+            s->store_vector = (Axis){stores};
+        }
+    }
+    s->width = s->vector.id || s->store_vector.id ? p->target->lanes : 1;
+}
+
+static int64_t distance(const Kernel *kernel, uint32_t axis)
+{
+    int64_t step = 0;
+    access_step(kernel, &kernel->store.at[0].at, (Axis){axis + 1}, &step);
+    return step < 0 ? -step : step;
+}
+
+/* Adds the axes with the largest steps of the first store outermost, `last` innermost. */
+static void add_axes(const Planning *p, uint32_t axes, Axis last, Axis *order, uint32_t *count)
+{
+    if (last.id) axes &= ~(1u << (last.id - 1));
+    while (axes) {
+        uint32_t next = (uint32_t)__builtin_ctz(axes);
+        for (uint32_t i = next + 1; i < p->kernel->axis.count; i++)
+            if (axes >> i & 1 && distance(p->kernel, i) > distance(p->kernel, next)) next = i;
+        order[(*count)++] = (Axis){next + 1};
+        axes &= ~(1u << next);
+    }
+}
+
+static void choose_order(const Planning *p, Schedule *s)
+{
+    add_axes(p, p->rows, s->vector, s->order, &s->order_count);
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++)
+        if (p->sequential >> i & 1) s->order[s->order_count++] = (Axis){i + 1};
+    if (s->vector.id) s->order[s->order_count++] = s->vector;
+    add_axes(p, p->parallel & ~p->rows, s->store_vector, s->store_order, &s->store_count);
+    if (s->store_vector.id) s->store_order[s->store_count++] = s->store_vector;
+}
+
+static int64_t ceiling(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Splits row axes, outermost first, until there are enough tasks. */
+static void choose_tasks(const Planning *p, Schedule *s)
+{
+    const Kernel *kernel = p->kernel;
+    uint32_t all = (1u << kernel->axis.count) - 1, operations = 0;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++)
+        operations += p->live[i];
+    double work = points_of(kernel, all) * (1 + operations / 4);
+    int64_t wanted = (int64_t)(work / TASK_WORK);
+    if (wanted > TASKS) wanted = TASKS;
+    s->tasks = 1;
+    for (uint32_t i = 0; i < s->order_count && s->tasks < wanted; i++) {
+        Axis axis = s->order[i];
+        if (kernel->axis.at[axis.id - 1].kind != AXIS_parallel) continue;
+        int64_t extent = extent_of(kernel, axis), need = ceiling(wanted, s->tasks);
+        int64_t block = extent <= need ? 1 : ceiling(extent, need);
+        if (axis.id == s->vector.id) {
+            block = ceiling(ceiling(extent, need), s->width) * s->width;
+            if (block < 4 * s->width) block = 4 * s->width;
+        }
+        if (block >= extent) continue;
+        s->task[s->task_count++] = (TaskAxis){axis, block};
+        s->tasks *= ceiling(extent, block);
+    }
+}
+
+static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target, Arena *arena)
+{
+    Planning p = {.kernel = kernel, .target = target, .arena = arena};
+    p.live = kernel_live(kernel, arena);
+    for (uint32_t i = 0; i < kernel->axis.count; i++) {
+        if (kernel->axis.at[i].extent == 1) continue;
+        if (kernel->axis.at[i].kind == AXIS_parallel) p.parallel |= 1u << i;
+        if (kernel->axis.at[i].kind == AXIS_sequential) p.sequential |= 1u << i;
+    }
+    for (uint32_t i = 1; i < kernel->scalar.count; i++) {
+        if (!p.live[i] || kernel->scalar.at[i].op != SCALAR_reduce) continue;
+        p.has_reduce = true;
+        p.rows |= kernel->scalar.at[i].depends & p.parallel;
+    }
+    if (!p.has_reduce) p.rows = p.parallel;
+    return p;
+}
+
+Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
+                          const ScheduleTarget *target, Arena *arena)
+{
+    if (contraction) return schedule_contraction(kernel, contraction, target, arena);
+    Schedule s = {0};
+    Planning p = planning_of(kernel, target, arena);
+    choose_vectors(&p, &s);
+    choose_order(&p, &s);
+    choose_tasks(&p, &s);
+    return s;
+}
+
+static void print_axis(Text *out, Axis axis)
+{
+    text_add(out, "%c", axis.id ? 'i' + (int)axis.id - 1 : '-');
+}
+
+static void print_axes(Text *out, const char *title, const Axis *axis, uint32_t count)
+{
+    text_add(out, "  %s", title);
+    for (uint32_t i = 0; i < count; i++) {
+        text_add(out, " ");
+        print_axis(out, axis[i]);
+    }
+    text_add(out, "\n");
+}
+
+static void print_blocks(Text *out, const char *title, const TaskAxis *axis, uint32_t count)
+{
+    text_add(out, "  %s", title);
+    for (uint32_t i = 0; i < count; i++) {
+        text_add(out, " ");
+        print_axis(out, axis[i].axis);
+        text_add(out, "/%" PRId64, axis[i].block);
+    }
+    text_add(out, "\n");
+}
+
+void schedule_print(Text *out, const Schedule *s)
+{
+    text_add(out, "schedule {\n  vector ");
+    print_axis(out, s->vector);
+    text_add(out, " x%u, stores ", s->width);
+    print_axis(out, s->store_vector);
+    text_add(out, "\n  tasks %" PRId64 "\n", s->tasks);
+    print_blocks(out, "split", s->task, s->task_count);
+    print_axes(out, "loops", s->order, s->order_count);
+    print_axes(out, "inside", s->store_order, s->store_count);
+    if (s->contraction) {
+        print_blocks(out, "tile", s->tile, s->tile_count);
+        text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, unroll %u\n", s->rows,
+                 s->vectors, s->panels, s->pack, s->pack_transposed, s->unroll);
+        text_add(out, "  factors %%%u %%%u, scratch %" PRId64 "\n", s->of.a.id, s->of.b.id,
+                 s->scratch);
+    }
+    text_add(out, "}\n");
+}

@@ -1,0 +1,293 @@
+/* Schedules of contractions: which axis is vectorized, how large a tile of the result stays in registers, what is packed. */
+#include "ir/kernel/schedule.h"
+
+#define MAX_VECTORS 4
+#define MAX_ROWS    14
+
+/* Cycles: of packing an element that is read along its lanes, along k with a transposition in registers, or one by
+ * one; of storing an element that is not a neighbour of the last. */
+#define PACK_CONTIGUOUS 0.12
+#define PACK_TRANSPOSED 0.5
+#define PACK_SINGLE     1.6
+#define STORE_SCATTERED 1.5
+#define TILE_STEP       0.4 /* cycles of a step over k beside its loads and products */
+#define DIRECT_LOAD     1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
+
+typedef enum Reading { READ_contiguous, READ_transposed, READ_single } Reading;
+
+typedef struct Candidate {
+    Contraction of;
+    Axis vector;
+    uint32_t vectors;
+    Reading reading;
+    double cost;
+} Candidate;
+
+typedef struct Planning {
+    const Kernel *kernel;
+    const ScheduleTarget *target;
+    Arena *arena;
+    int64_t k; /* points of the reduction axes */
+    Axis inner_k;
+} Planning;
+
+static int64_t extent_of(const Planning *p, Axis axis)
+{
+    return p->kernel->axis.at[axis.id - 1].extent;
+}
+
+static int64_t points_of(const Planning *p, uint32_t axes)
+{
+    int64_t points = 1;
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++)
+        if (axes >> i & 1) points *= p->kernel->axis.at[i].extent;
+    return points;
+}
+
+static int64_t ceiling(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Marks what a scalar needs. */
+static bool *needed_by(const Planning *p, Scalar root)
+{
+    bool *needed = arena_array(p->arena, bool, p->kernel->scalar.count);
+    needed[root.id] = true;
+    for (uint32_t i = root.id + 1; i-- > 1;) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        for (int k = 0; needed[i] && k < 3; k++)
+            needed[node->argument[k].id] = true;
+        for (int d = 0; needed[i] && node->access && d < node->access->rank; d++)
+            needed[node->access->at[d].dynamic.id] = true;
+    }
+    return needed;
+}
+
+/* Whether all loads of the factor step by 0 or 1 along the axis. */
+static bool reads_along(const Planning *p, Scalar factor, Axis axis)
+{
+    const bool *needed = needed_by(p, factor);
+    for (uint32_t i = 1; i <= factor.id; i++) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        int64_t step;
+        if (!needed[i] || node->op != SCALAR_load) continue;
+        if (!access_step(p->kernel, node->access, axis, &step) || (step != 0 && step != 1))
+            return false;
+    }
+    return true;
+}
+
+/* A factor that is more than a load, perhaps widened, is worth computing once. */
+static bool is_computed(const Planning *p, Scalar factor)
+{
+    const bool *needed = needed_by(p, factor);
+    uint32_t operations = 0;
+    for (uint32_t i = 1; i <= factor.id; i++) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        if (needed[i] && node->op != SCALAR_load && node->op != SCALAR_constant) operations++;
+    }
+    return operations > 0;
+}
+
+/* Steps over k go at the speed of products or of loads, and no product sooner than four cycles after its predecessor. */
+static double step_cost(uint32_t rows, uint32_t vectors)
+{
+    double products = rows * vectors * 0.5, loads = (rows + vectors) * 0.5;
+    double cost = products > loads ? products : loads;
+    return (cost > 4 ? cost : 4) + TILE_STEP;
+}
+
+static uint32_t most_rows(const Planning *p, uint32_t vectors)
+{
+    uint32_t rows = (p->target->registers - 1 - vectors) / vectors;
+    return rows < 1 ? 1 : rows > MAX_ROWS ? MAX_ROWS : rows;
+}
+
+/* Rows of the tile that cover `extent` in the least time; *cost: of covering it, for one step over k. */
+static uint32_t best_rows(int64_t extent, uint32_t most, uint32_t vectors, uint32_t whole,
+                          double *cost)
+{
+    uint32_t best = 1;
+    *cost = -1;
+    for (uint32_t rows = 1; rows <= most && rows <= extent; rows++) {
+        int64_t full = extent / rows, rest = extent % rows;
+        double now = (double)full * step_cost(rows * whole, vectors);
+        if (rest) now += step_cost((uint32_t)rest * whole, vectors);
+        if (*cost >= 0 && now > *cost) continue;
+        *cost = now;
+        best = rows;
+    }
+    return best;
+}
+
+/* The tile over the m axes, the last in the axis list innermost: small axes whole, then a block of the next.  Returns the cost
+ * of a step over k for all points of the m axes. */
+static double choose_tile(const Planning *p, const Candidate *c, Schedule *s)
+{
+    uint32_t most = most_rows(p, c->vectors), whole = 1;
+    double cost = step_cost(1, c->vectors), outside = 1;
+    TaskAxis tile[MAX_AXES];
+    uint32_t count = 0;
+    bool is_full = false;
+    for (uint32_t i = p->kernel->axis.count; i-- > 0;) {
+        int64_t extent = p->kernel->axis.at[i].extent;
+        if (!(c->of.m >> i & 1) || extent == 1) continue;
+        if (is_full) {
+            outside *= (double)extent;
+            continue;
+        }
+        uint32_t rows = best_rows(extent, most / whole, c->vectors, whole, &cost);
+        is_full = rows < extent || rows * whole * 2 > most;
+        tile[count++] = (TaskAxis){{i + 1}, rows};
+        whole *= rows;
+    }
+    s->tile_count = count;
+    s->rows = whole;
+    for (uint32_t i = 0; i < count; i++)
+        s->tile[i] = tile[count - 1 - i];
+    return cost * outside;
+}
+
+static double candidate_cost(const Planning *p, Candidate *c)
+{
+    Schedule s;
+    uint32_t width = c->vector.id ? p->target->lanes : 1;
+    int64_t extent = c->vector.id ? extent_of(p, c->vector) : 1;
+    double panels = (double)ceiling(extent, width * c->vectors);
+    double others = (double)(points_of(p, c->of.n | c->of.batch) / extent);
+    double k = (double)p->k, m = (double)points_of(p, c->of.m);
+    double products = choose_tile(p, c, &s) * panels * k;
+
+    c->reading = reads_along(p, c->of.b, c->vector)      ? READ_contiguous
+                 : reads_along(p, c->of.b, p->inner_k) ? READ_transposed
+                                                         : READ_single;
+    if (extent_of(p, p->inner_k) < width / 2 && c->reading == READ_transposed)
+        c->reading = READ_single;
+    static const double pack[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
+    double packing = panels * width * c->vectors * k * pack[c->reading];
+
+    int64_t step;
+    bool is_along = access_step(p->kernel, &p->kernel->store.at[0].at, c->vector, &step) && step == 1;
+    double storing = is_along ? panels * c->vectors * m : (double)extent * m * STORE_SCATTERED;
+    return others * (products + packing + storing);
+}
+
+static void swap_sides(Contraction *of)
+{
+    Contraction old = *of;
+    of->a = old.b;
+    of->b = old.a;
+    of->m = old.n;
+    of->n = old.m;
+}
+
+static Candidate choose_vector(const Planning *p, const Contraction *contraction)
+{
+    Candidate best = {.of = *contraction, .vectors = 1, .cost = -1};
+    for (int side = 0; side < 2; side++) {
+        Candidate c = {.of = *contraction};
+        if (side) swap_sides(&c.of);
+        for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
+            if (!(c.of.n >> i & 1) || p->kernel->axis.at[i].extent == 1) continue;
+            c.vector = (Axis){i + 1};
+            int64_t most = ceiling(extent_of(p, c.vector), p->target->lanes);
+            for (c.vectors = 1; c.vectors <= MAX_VECTORS && c.vectors <= most; c.vectors++) {
+                c.cost = candidate_cost(p, &c);
+                if (best.cost < 0 || c.cost < best.cost) best = c;
+            }
+        }
+    }
+    return best;
+}
+
+/* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
+static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
+{
+    int64_t m = points_of(p, c->of.m), tiles = ceiling(m, s->rows);
+    int64_t column = p->k * s->vectors * s->width * 4;
+    s->pack = s->width > 1 && (c->reading != READ_contiguous || tiles >= 4 ||
+                               (tiles > 1 && is_computed(p, c->of.b)));
+    s->pack_transposed = s->pack && c->reading == READ_transposed;
+    s->panels = 1;
+    if (!s->pack) return;
+    int64_t columns = ceiling(extent_of(p, s->vector), s->vectors * s->width);
+    int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
+    s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
+}
+
+static void add_task(Schedule *s, const Planning *p, Axis axis, int64_t block)
+{
+    s->task[s->task_count++] = (TaskAxis){axis, block};
+    s->tasks *= ceiling(extent_of(p, axis), block);
+}
+
+/* The other axes are loops around the tiles, those that b depends on outermost, so that a packed panel serves all others. */
+static void choose_loops(const Planning *p, Schedule *s)
+{
+    uint32_t tiled = s->vector.id ? 1u << (s->vector.id - 1) : 0;
+    for (uint32_t i = 0; i < s->tile_count; i++)
+        tiled |= 1u << (s->tile[i].axis.id - 1);
+    for (int of_b = 1; of_b >= 0; of_b--)
+        for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
+            bool is_of_b = !(s->of.m >> i & 1);
+            if (p->kernel->axis.at[i].kind == AXIS_reduction || tiled >> i & 1) continue;
+            if (p->kernel->axis.at[i].extent == 1 || is_of_b != (of_b == 1)) continue;
+            s->order[s->order_count++] = (Axis){i + 1};
+            s->packed_loops += of_b == 1;
+        }
+}
+
+/* Tasks: blocks of the outer axes, then groups of panels, then of rows, until every thread has several. */
+static void choose_tasks(const Planning *p, Schedule *s)
+{
+    double work = (double)points_of(p, (1u << p->kernel->axis.count) - 1);
+    int64_t wanted = 8 * (int64_t)p->target->threads;
+    int64_t worth = (int64_t)(work / 20000);
+    if (wanted > worth) wanted = worth > 1 ? worth : 1;
+    s->tasks = 1;
+    for (uint32_t i = 0; i < s->packed_loops && s->tasks < wanted; i++) {
+        int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
+        add_task(s, p, s->order[i], extent <= need ? 1 : ceiling(extent, need));
+    }
+    if (s->vector.id && s->tasks < wanted) {
+        int64_t column = s->vectors * s->width;
+        int64_t columns = ceiling(extent_of(p, s->vector), column), need = ceiling(wanted, s->tasks);
+        int64_t group = ceiling(columns, need);
+        if (s->panels > group) s->panels = (uint32_t)group;
+        if (group < columns) add_task(s, p, s->vector, group * column);
+    }
+    for (uint32_t i = s->packed_loops; i < s->order_count; i++) {
+        if (s->tasks >= (s->pack ? (int64_t)p->target->threads : wanted)) break;
+        int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
+        add_task(s, p, s->order[i], extent <= need ? 1 : ceiling(extent, need));
+    }
+    if (s->tile_count && s->tasks < (s->pack ? (int64_t)p->target->threads : wanted)) {
+        int64_t extent = extent_of(p, s->tile[0].axis), rows = s->tile[0].block;
+        int64_t group = ceiling(ceiling(extent, rows), ceiling(wanted, s->tasks)) * rows;
+        if (group < extent) add_task(s, p, s->tile[0].axis, group);
+    }
+}
+
+Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
+                              const ScheduleTarget *target, Arena *arena)
+{
+    Planning p = {.kernel = kernel, .target = target, .arena = arena};
+    p.k = points_of(&p, contraction->k);
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))
+            p.inner_k = (Axis){i + 1};
+    Candidate best = choose_vector(&p, contraction);
+    Schedule s = {.contraction = true, .of = best.of, .vector = best.vector, .unroll = 1, .k = p.k};
+    s.width = best.vector.id ? target->lanes : 1;
+    s.vectors = best.vectors;
+    choose_tile(&p, &best, &s);
+    choose_packing(&p, &best, &s);
+    choose_loops(&p, &s);
+    choose_tasks(&p, &s);
+    Type type = kernel->scalar.at[s.of.b.id].type;
+    int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes;
+    if (s.pack) s.scratch = s.panels * s.k * s.vectors * s.width * bytes;
+    s.scratch = (s.scratch + 63) / 64 * 64;
+    return s;
+}

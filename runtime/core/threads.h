@@ -1,0 +1,21 @@
+#ifndef MLC_RUNTIME_CORE_THREADS_H
+#define MLC_RUNTIME_CORE_THREADS_H
+/* A pool of threads that stay.  Work is cut into one contiguous range of tasks a thread, the caller being the first, so
+ * which thread does what depends on the counts alone.  Workers spin for some microseconds after their work and then
+ * sleep. */
+#include "ir/base/status.h"
+#include <stdint.h>
+
+typedef struct Threads Threads;
+
+/* thread: 0 to count - 1; tasks [begin, end), never empty. */
+typedef void ThreadWork(void *user, uint32_t thread, int64_t begin, int64_t end);
+
+/* `count` threads, the caller included. */
+Status threads_open(uint32_t count, Threads **threads);
+void threads_close(Threads *threads); /* NULL is fine */
+uint32_t threads_count(const Threads *threads);
+/* Returns when all tasks are done.  One caller at a time. */
+void threads_run(Threads *threads, int64_t tasks, ThreadWork *work, void *user);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef MLC_TESTS_UNIT_RANDOM_KERNEL_H
+#define MLC_TESTS_UNIT_RANDOM_KERNEL_H
+/* Random kernels and buffers for tests of backends: every feature of kernel.h, small odd extents, all from a seed. */
+#include "ir/kernel/kernel.h"
+
+typedef enum RandomKind {
+    RANDOM_elementwise,
+    RANDOM_reduction,
+    RANDOM_scatter,
+    RANDOM_contraction,
+    RANDOM_KIND_COUNT,
+} RandomKind;
+
+Kernel *random_kernel(RandomKind kind, uint64_t seed, Arena *arena);
+
+/* Buffers that end (or begin, for odd seeds) at a page that cannot be touched. */
+typedef struct Buffers {
+    uint32_t count;
+    void **at;
+    void **page;
+    size_t *bytes, *mapped;
+} Buffers;
+
+Buffers random_buffers(const Kernel *kernel, uint64_t seed, Arena *arena);
+void buffers_free(Buffers *buffers);
+/* Index of the first buffer that differs (NaN equals NaN), or -1; *element: where. */
+int buffers_differ(const Kernel *kernel, const Buffers *a, const Buffers *b, int64_t *element);
+
+#endif
