@@ -261,6 +261,8 @@ static Status run_with(Calling *c, const TensorSet *in, TensorSet *out)
     EntryKind kind;
     Compiled *probe;
     TRY(entry_named(model, c->entry, &kind));
+    /* The rate of a step depends on the length of the run, which only the data knows. */
+    if (kind == ENTRY_step && experiment_data(model->experiment)) TRY(model_data(model));
     TRY(compile_entry(model, kind, 0, COMPILE_graph, &probe));
     TRY(state_initialize(model));
     if (c->weights) TRY(state_load_weights(model, c->weights));

@@ -57,14 +57,16 @@ static int64_t data_extent(void *user, const char *input, int axis)
     return 0;
 }
 
-/* Schedules need to know how long the run is. */
+/* Schedules need to know how long the run is. What does not train (check, dump, bench) does without the data, and assumes a length:
+ * neither costs nor shapes depend on it. */
+#define ASSUMED_STEPS_PER_EPOCH 1000
 static void bind_length(mlc_model *model, Binding *binding)
 {
     const TrainSettings *train = experiment_train(model->experiment);
     if (!train || !train->present) return;
-    int64_t samples = model->data ? training_split(model)->count : 0;
-    binding->steps_per_epoch = samples ? (samples + binding->batch - 1) / binding->batch : 0;
-    binding->steps = train->steps > 0 ? train->steps : samples ? train->epochs * samples / binding->batch : 0;
+    int64_t samples = model->data ? training_split(model)->count : ASSUMED_STEPS_PER_EPOCH * binding->batch;
+    binding->steps_per_epoch = (samples + binding->batch - 1) / binding->batch;
+    binding->steps = train->steps > 0 ? train->steps : train->epochs * samples / binding->batch;
 }
 
 static Status elaborate(mlc_model *model, Compiled *c)
