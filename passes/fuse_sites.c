@@ -57,6 +57,7 @@ static void through_reshape(const Graph *graph, Value y, Value x, const Site *si
         int64_t a = 1, b = 1;
         do {
             if (i < from->rank && (a <= b || k == to->rank)) {
+                known &= from->extent[i] > 1 || !site->track[i].code;
                 if (from->extent[i] > 1) {
                     moving++;
                     last = i;
@@ -119,7 +120,6 @@ static void through_movement(const Graph *graph, Value y, uint32_t i, const Site
     }
     /* slice, pad, concat, window: axes of one length on both sides are untouched, unless a slice turns them round. */
     for (uint32_t d = 0; d < to->rank; d++) {
-        if (to->extent[d] == 1) continue;
         bool same = d < from->rank && from->extent[d] == to->extent[d];
         if (node->op == OP_slice) same &= node->attribute->slice.stride[d] == 1;
         inner->track[d] = same ? site->track[d] : track_new(y, i, d);
@@ -137,10 +137,9 @@ static void through_reduction(const Graph *graph, Value y, const Site *site, Sit
     if (node->op == OP_fold) {
         const Shape *from = graph_shape(graph, y);
         for (uint32_t d = 0; d < to->rank; d++)
-            if (to->extent[d] > 1)
-                inner->track[d] = d < from->rank && from->extent[d] == to->extent[d]
-                                      ? site->track[d]
-                                      : track_new(y, 0, d);
+            inner->track[d] = d < from->rank && from->extent[d] == to->extent[d]
+                                  ? site->track[d]
+                                  : track_new(y, 0, d);
         return;
     }
     Axes reduced = node->attribute->axes;
@@ -168,7 +167,6 @@ static void through_contraction(const Graph *graph, Value y, uint32_t i, const S
             reads *= (double)graph_shape(graph, node->argument[0])->extent[letter - indices->a];
     for (uint32_t d = 0; d < to->rank; d++) {
         const char *kept = strchr(indices->y, list[d]);
-        if (to->extent[d] == 1) continue;
         inner->track[d] = kept ? site->track[kept - indices->y] : track_new(y, i, d);
     }
     double copies = reads / elements_of(graph, node->argument[i]);
@@ -267,7 +265,7 @@ void sites_add(Sites *sites, const Site *site, int rank)
 bool site_is_identity(const Site *site, const Shape *shape)
 {
     for (uint32_t d = 0; d < shape->rank; d++)
-        if (shape->extent[d] > 1 && site->track[d].code != d + 1) return false;
+        if (site->track[d].code != (shape->extent[d] > 1 ? d + 1 : 0)) return false;
     return true;
 }
 
@@ -275,7 +273,7 @@ bool site_covers(const Site *site, const Shape *shape, const Shape *root, uint32
 {
     *roots = 0;
     for (uint32_t d = 0; d < shape->rank; d++) {
-        if (shape->extent[d] == 1) continue;
+        if (!site->track[d].code) continue;
         if (!site->track[d].roots) return false;
         *roots |= site->track[d].roots;
     }

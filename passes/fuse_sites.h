@@ -6,7 +6,7 @@
 
 typedef enum Spot { SPOT_point, SPOT_body, SPOT_factor, SPOT_indexed } Spot;
 
-/* How one dimension moves with the kernel: `code` tells tracks apart (0: extent 1, d + 1: dimension d of the root, else a hash
+/* How one dimension moves with the kernel: `code` tells tracks apart (0: always 0, d + 1: dimension d of the root, else a hash
  * of where it came from); `roots` are the dimensions of the root that it is made of one to one, if it is. */
 typedef struct Track {
     uint32_t code, roots;

@@ -12,6 +12,26 @@ void lower_want_store(Lower *l, Value x)
     l->wanted = fusion_storage(l->graph, x);
 }
 
+/* All reduces of a kernel are evaluated once a row: none inside another's sum, and all with the same rows. */
+bool lower_can_reduce(Lower *l, Value y, uint32_t used, uint32_t more)
+{
+    uint32_t reduced = 0;
+    for (uint32_t a = 0; a < l->kernel->axis.count; a++)
+        if (l->kernel->axis.at[a].kind == AXIS_reduction) reduced |= 1u << a;
+    bool fits = l->kernel->axis.count + more <= MAX_AXES;
+    if (fits && !(used & reduced) && (!l->reduces || l->rows == used)) {
+        l->reduces = true;
+        l->rows = used;
+        return true;
+    }
+    if (l->outcome) return false;
+    if (l->fusion->group[y.id])
+        l->outcome = LOWER_separate;
+    else
+        lower_want_store(l, y);
+    return false;
+}
+
 /* -- values at indices ---------------------------------------------------------------------------------- */
 
 static uint32_t *memo_slot(Lower *l, uint32_t value, uint32_t index)
@@ -302,7 +322,7 @@ bool lower_group(Arena *arena, Fusion *fusion, uint32_t group, Unit *unit)
         done = grant(&l);
     } while (done && l.outcome);
     unit->flops = l.flops;
-    unit->main = l.main.id ? l.main : fusion->groups.at[group].store.at[0];
+    if (done) unit->main = l.main.id ? l.main : fusion->groups.at[group].store.at[0];
     arena_close(scratch);
     return done;
 }

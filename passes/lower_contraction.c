@@ -174,13 +174,10 @@ static Scalar lower_contraction(Lower *l, Value y, uint32_t at)
     }
     char solved[MAX_WINDOWS];
     choose_reduced(&letters, solved);
-    bool fits = l->kernel->axis.count + letters.count <= MAX_AXES;
-    if ((!plain || !fits) && !l->fusion->group[y.id]) {
-        lower_want_store(l, y);
-        return lower_number(l, type, 0);
-    }
-
     uint32_t used = index_axes(l, &index), axes = 0;
+    if (!plain) lower_want_store(l, y);
+    if (!plain || !lower_can_reduce(l, y, used, letters.count)) return lower_number(l, type, 0);
+
     int64_t terms = 1;
     for (uint32_t i = 0; i < letters.count; i++) {
         int64_t extent = extent_of(&letters, letters.order[i]);
@@ -218,13 +215,10 @@ Scalar lower_fold(Lower *l, Value y, uint32_t at)
     bool plain = true;
     for (uint32_t w = 0; w < windows->count; w++)
         plain &= coordinate_is_plain(&index.at[windows->at[w].axis]);
-    bool fits = l->kernel->axis.count + windows->count <= MAX_AXES;
-    if ((!plain || !fits) && !l->fusion->group[y.id]) {
-        lower_want_store(l, y);
-        return lower_number(l, type, 0);
-    }
-
     uint32_t used = index_axes(l, &index), axes = 0;
+    if (!plain) lower_want_store(l, y);
+    if (!plain || !lower_can_reduce(l, y, used, windows->count)) return lower_number(l, type, 0);
+
     for (uint32_t w = 0; w < windows->count; w++) {
         Coordinate tap = index_reduction(l, windows->at[w].size, used, &axes);
         Coordinate *o = &index.at[windows->at[w].axis];

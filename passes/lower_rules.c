@@ -219,7 +219,8 @@ static Scalar lower_concat(Lower *l, Value y, uint32_t at)
         result = piece;
         end = begin;
     }
-    return result;
+    /* Beyond the last piece: read under a guard that does not hold. */
+    return result.id ? result : lower_number(l, node->type, 0);
 }
 
 /* [.., h, ..] -> [.., o, .., k] with h = o * stride + k * dilation */
@@ -281,13 +282,11 @@ static Scalar lower_reduce(Lower *l, Value y, uint32_t at, ReduceOp op, double e
     Value x = arg(l, y, 0);
     const Shape *shape = graph_shape(l->graph, x);
     if (shape_elements(shape) == 0) return lower_number(l, graph_type(l->graph, y), empty);
-    if (l->kernel->axis.count + reduced.count > MAX_AXES && !l->fusion->group[y.id]) {
-        lower_want_store(l, y);
-        return lower_number(l, graph_type(l->graph, y), 0);
-    }
-
     Index outer = l->index.at[at], index = {.rank = shape->rank};
     uint32_t used = index_axes(l, &outer), axes = 0, next = 0, rest = 0;
+    bool reduces = shape_elements(shape) != shape_elements(graph_shape(l->graph, y));
+    if (reduces && !lower_can_reduce(l, y, used, reduced.count))
+        return lower_number(l, graph_type(l->graph, y), 0);
     for (uint32_t d = 0; d < shape->rank; d++) {
         if (next < reduced.count && reduced.at[next] == d) {
             index.at[d] = index_reduction(l, shape->extent[d], used, &axes);

@@ -57,6 +57,8 @@ typedef struct Lower {
     uint32_t root; /* the index at which the group stores */
     Outcome outcome;
     Value wanted; /* LOWER_store */
+    bool reduces;
+    uint32_t rows; /* axes that every reduce depends on, once there is one */
     int64_t flops;
     Value main;
 } Lower;
@@ -66,6 +68,8 @@ Scalar value_at(Lower *l, Value x, uint32_t at);
 /* value_at, but 0 where a coordinate is outside x. */
 Scalar value_or_zero(Lower *l, Value x, uint32_t at);
 void lower_want_store(Lower *l, Value x);
+/* Whether y may be a reduce over `more` new axes at an index that depends on the axes `used`; false: wishes were made. */
+bool lower_can_reduce(Lower *l, Value y, uint32_t used, uint32_t more);
 
 /* lower_index.c */
 uint32_t index_intern(Lower *l, const Index *index);
