@@ -52,8 +52,8 @@ static int64_t saturated(__int128 value)
     return value < INT64_MIN ? INT64_MIN : (int64_t)value;
 }
 
-/* Exact where it fits; else the end of int64, which is outside of every extent. Terms are cut at 2^100 so that
- * their sum cannot overflow. */
+/* Exact where it fits; else the end of int64, which is outside of every extent. Terms are cut at
+ * 2^100 so that their sum cannot overflow. */
 void affine_range(const Kernel *kernel, const Affine *affine, int64_t *least, int64_t *greatest)
 {
     const __int128 bound = (__int128)1 << 100;

@@ -1,5 +1,6 @@
-/* Rebuilds the kernel without its MATH scalars, then once more in canonical order: depth first from the stores, dead scalars
- * dropped, so that the numbering tells nothing of how the expansions were built. */
+/* Rebuilds the kernel without its MATH scalars, then once more in canonical order: depth first
+ * from the stores, dead scalars dropped, so that the numbering tells nothing of how the expansions
+ * were built. */
 #include "ir/kernel/expand.h"
 #include "ir/base/boundary.h"
 #include "ir/kernel/expand_math.h"

@@ -27,7 +27,8 @@ Scalar math_exp_near(Kernel *k, Scalar x)
     return MUL(ADD(reduced.less_one, REAL(1)), math_power_of_two(k, reduced.n));
 }
 
-/* 2^n in two factors, so that subnormal results are rounded once and n = 128 overflows only if the product does. */
+/* 2^n in two factors, so that subnormal results are rounded once and n = 128 overflows only if the
+ * product does. */
 Scalar math_exp(Kernel *k, Scalar x, Scalar low)
 {
     Scalar within = TWO(min, TWO(max, x, REAL(-104)), REAL(89));
@@ -43,7 +44,8 @@ Scalar expand_exp(Kernel *k, const ScalarNode *node)
     return math_exp(k, node->argument[0], (Scalar){0});
 }
 
-/* At most 2 ULP.  2^n (e + 1) - 1 for e = exp(r) - 1, halved until the end since 2^128 is no float; with n = 0 it is e. */
+/* At most 2 ULP.  2^n (e + 1) - 1 for e = exp(r) - 1, halved until the end since 2^128 is no
+ * float; with n = 0 it is e. */
 Scalar expand_expm1(Kernel *k, const ScalarNode *node)
 {
     Scalar x = node->argument[0];

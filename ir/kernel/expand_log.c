@@ -23,7 +23,8 @@ static Split split_any(Kernel *k, Scalar x)
     return split;
 }
 
-/* (log(1 + f) - f + f^2/2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]; relative error of log(1 + f): 2^-30. */
+/* (log(1 + f) - f + f^2/2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]; relative error of log(1 + f):
+ * 2^-30. */
 static const double log_series[] = {0x1.555548p-2,  -0x1.000006p-2, 0x1.99a478p-3,
                                     -0x1.555c4ep-3, 0x1.233b78p-3,  -0x1.fc26acp-4,
                                     0x1.e6c03ep-4,  -0x1.de1004p-4, 0x1.1484e8p-4};
@@ -54,8 +55,8 @@ Scalar expand_log(Kernel *k, const ScalarNode *node)
     return log_ends(k, x, log_sum(k, SUB(split.m, REAL(1)), split.e));
 }
 
-/* At most 2 ULP.  u = 1 + x is rounded, and lost = 1 + x - u exactly (Knuth's sum), so f = m - 1 + lost 2^-e is x itself where e = 0;
- * for large e any small factor will do. */
+/* At most 2 ULP.  u = 1 + x is rounded, and lost = 1 + x - u exactly (Knuth's sum), so f = m - 1 +
+ * lost 2^-e is x itself where e = 0; for large e any small factor will do. */
 Scalar expand_log1p(Kernel *k, const ScalarNode *node)
 {
     Scalar x = node->argument[0], one = REAL(1), u = ADD(one, x), of_one = SUB(u, x);
@@ -79,14 +80,24 @@ static Pair sum_of(Kernel *k, Scalar a, Scalar b)
     return (Pair){high, SUB(b, SUB(high, a))};
 }
 
-/* (log(m) - 2 s) / s^3 in s^2 for s = (m - 1) / (m + 1), |s| <= 0.172; absolute error 2^-35 of 2 s. */
+/* (log(m) - 2 s) / s^3 in s^2 for s = (m - 1) / (m + 1), |s| <= 0.172; absolute error 2^-35 of 2
+ * s. */
 static const double ratio_series[] = {0x1.555554p-1, 0x1.999c24p-2, 0x1.23d4b4p-2, 0x1.f111c2p-3};
 
-/* a b, exactly, by fma. */
+/* x as its upper 12 bits and the rest, so that products of parts are exact. */
+static Pair halves_of(Kernel *k, Scalar x)
+{
+    Scalar high = BITS(TWO(bit_and, BITS(x, TYPE_i32), WORD(-0x1000)), TYPE_f32);
+    return (Pair){high, SUB(x, high)};
+}
+
+/* a b, exactly.  Dekker's product instead of fma, which not every target rounds once. */
 static Pair product_of(Kernel *k, Scalar a, Scalar b)
 {
     Scalar high = MUL(a, b);
-    return (Pair){high, FMA(a, b, ONE(neg, high))};
+    Pair x = halves_of(k, a), y = halves_of(k, b);
+    Scalar cross = ADD(SUB(MUL(x.high, y.high), high), MUL(x.high, y.low));
+    return (Pair){high, ADD(ADD(cross, MUL(x.low, y.high)), MUL(x.low, y.low))};
 }
 
 /* log(m) = 2 s + s^3 P(s^2), s divided with its remainder; all of it in pairs but for P. */
@@ -94,8 +105,9 @@ static Pair log_near_one(Kernel *k, Scalar m)
 {
     Scalar f = SUB(m, REAL(1));
     Pair below = sum_of(k, REAL(2), f);
-    Scalar s = TWO(div, f, below.high), minus = ONE(neg, s);
-    Scalar left = FMA(minus, below.low, FMA(minus, below.high, f));
+    Scalar s = TWO(div, f, below.high);
+    Pair taken = product_of(k, s, below.high);
+    Scalar left = SUB(SUB(SUB(f, taken.high), taken.low), MUL(s, below.low));
     Scalar s_low = TWO(div, left, below.high);
 
     Pair square = product_of(k, s, s), cube = product_of(k, s, square.high);
@@ -116,18 +128,18 @@ static Pair log_pair(Kernel *k, Scalar x)
     return sum_of(k, sum.high, low);
 }
 
-/* exp(y log(size)) for size >= 0, infinities included; 1 where y = 0 or size = 1, even beside NaN. */
+/* exp(y log(size)) for size >= 0, infinities included; 1 where y = 0 or size = 1, even by NaN. */
 static Scalar positive_power(Kernel *k, Scalar size, Scalar y)
 {
     Scalar zero = REAL(0);
     Pair log = log_pair(k, size);
     Scalar high = SELECT(LESS(size, REAL(INFINITY)), log.high, size);
     high = SELECT(EQUAL(size, zero), REAL(-INFINITY), high);
-    Scalar product = MUL(y, high);
-    Scalar rest = FMA(y, log.low, FMA(y, high, ONE(neg, product)));
-    rest = SELECT(LESS(ONE(abs, product), REAL(128)), rest, zero);
+    Pair product = product_of(k, y, high);
+    Scalar rest = FMA(y, log.low, product.low);
+    rest = SELECT(LESS(ONE(abs, product.high), REAL(128)), rest, zero);
     Scalar is_one = TWO(or, EQUAL(y, zero), EQUAL(size, REAL(1)));
-    return math_exp(k, SELECT(is_one, zero, product), rest);
+    return math_exp(k, SELECT(is_one, zero, product.high), rest);
 }
 
 /* At most 2 ULP.  Special cases as in C99 F.9.4.4. */

@@ -1,16 +1,17 @@
 #ifndef MLC_IR_KERNEL_EXPAND_MATH_H
 #define MLC_IR_KERNEL_EXPAND_MATH_H
-/* What the expansions of expand_*.c share.  Each is expand_NAME(k, node) for a MATH row of scalars.def, gets its arguments as f32
- * (sign: as any number), and gives the scalar that equals the node.
+/* What the expansions of expand_*.c share.  Each is expand_NAME(k, node) for a MATH row of
+ * scalars.def, gets its arguments as f32 (sign: as any number), and gives the scalar that equals
+ * the node.
  *
- * Errors in ULP are stated for a fused fma.  Where the target's fma rounds twice, exp, log, tanh and erf lose up to another ULP, and
- * sin, cos and pow, whose argument reduction and double-float products rest on it, lose more as |x| and |y log x| grow.
+ * The errors stated, in ULP, hold whether the target's fma rounds once or twice.
  *
- * Coefficients: minimax fits by Lawson's weighted least squares in 30-digit arithmetic over the interval stated, the
- * weight chosen for relative error of the function; each coefficient was rounded to f32 in turn, lowest first, and the rest fitted again.
+ * Coefficients: minimax fits by Lawson's weighted least squares in 30-digit arithmetic over the
+ * interval stated, the weight chosen for relative error of the function; each coefficient was
+ * rounded to f32 in turn, lowest first, and the rest fitted again.
  *
- * The macros build scalars in a kernel named k.  Builder calls stand in argument lists here, although C leaves their order
- * open: kernel_expand numbers its result canonically at the end. */
+ * The macros build scalars in a kernel named k.  Builder calls stand in argument lists here,
+ * although C leaves their order open: kernel_expand numbers its result canonically at the end. */
 #include "ir/kernel/kernel.h"
 
 #define EXPAND_BASIC(name)
@@ -29,7 +30,8 @@ Scalar math_polynomial(Kernel *k, Scalar x, int count, const double *coefficient
 Scalar math_power_of_two(Kernel *k, Scalar n);
 /* |x| with the sign of y. */
 Scalar math_with_sign(Kernel *k, Scalar x, Scalar y);
-/* exp(x + low) for |x| at most 20, and for any x: saturating, low small beside x (0 for exp itself). */
+/* exp(x + low) for |x| at most 20, and for any x: saturating, low small beside x (0 for exp
+ * itself). */
 Scalar math_exp_near(Kernel *k, Scalar x);
 Scalar math_exp(Kernel *k, Scalar x, Scalar low);
 

@@ -15,7 +15,8 @@ static bool is_number(const Kernel *kernel, Scalar scalar, double number)
            signbit(node->number) == signbit(number);
 }
 
-/* A constant that a double cannot hold (i64 beyond 2^53), or whose NaN's bits matter, is left to run time. */
+/* A constant that a double cannot hold (i64 beyond 2^53), or whose NaN's bits matter, is left to
+ * run time. */
 static Scalar fold_constants(Kernel *kernel, const ScalarNode *node)
 {
     Number value[3] = {{0}};

@@ -34,6 +34,26 @@ bool access_same(const Access *a, const Access *b)
     return true;
 }
 
+/* The element as one affine, where no guard intervenes. */
+static bool flatten(const Access *access, Affine *element)
+{
+    *element = affine_constant(access->offset);
+    for (int d = 0; d < access->rank; d++) {
+        if (access->at[d].guarded) return false;
+        *element = affine_add(*element, affine_scale(access->at[d].affine, access->stride[d]));
+    }
+    return true;
+}
+
+bool access_same_element(const Access *a, const Access *b)
+{
+    Affine of_a, of_b;
+    if (flatten(a, &of_a) && flatten(b, &of_b)) return affine_same(&of_a, &of_b);
+    Access other = *b;
+    other.buffer = a->buffer;
+    return access_same(a, &other);
+}
+
 static uint64_t number_bits(double number)
 {
     uint64_t bits;

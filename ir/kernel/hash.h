@@ -1,6 +1,7 @@
 #ifndef MLC_IR_KERNEL_HASH_H
 #define MLC_IR_KERNEL_HASH_H
-/* Structural hashes and equality of the parts of a kernel: for sharing scalars and for compiling a kernel once. */
+/* Structural hashes and equality of the parts of a kernel: for sharing scalars and for compiling a
+ * kernel once. */
 #include "ir/kernel/kernel.h"
 
 uint64_t access_hash(const Access *access, uint64_t seed);

@@ -1,6 +1,7 @@
-/* The meaning of a kernel, one point at a time.  Scalars are computed in id order and kept until an axis they depend on moves:
- * every axis has the time it last moved, every value the time it was computed.  A region is what one evaluation
- * needs: of the stores, or of a reduce's body; the bodies of reduces in it are regions of their own. */
+/* The meaning of a kernel, one point at a time.  Scalars are computed in id order and kept until
+ * an axis they depend on moves: every axis has the time it last moved, every value the time it was
+ * computed.  A region is what one evaluation needs: of the stores, or of a reduce's body; the
+ * bodies of reduces in it are regions of their own. */
 #include "ir/base/boundary.h"
 #include "ir/kernel/contraction.h"
 #include "ir/kernel/scalar.h"
@@ -16,8 +17,8 @@ typedef struct Machine {
     uint64_t clock, moved[MAX_AXES];
     Number *value;
     uint64_t *computed; /* 0: never */
-    uint32_t *
-        depends; /* as in the nodes, but loads change along sequential axes too, where stores may precede them */
+    /* As in the nodes, but loads change along sequential axes too, where stores may precede them. */
+    uint32_t *depends;
     Region *region; /* of each reduce; [0] of the stores */
     Contraction contraction;
 } Machine;
@@ -214,7 +215,8 @@ static Number extremum(Machine *machine, const ScalarNode *node, const Region *r
     return most;
 }
 
-/* The axes may be in use by the region that asks: its reduces are all evaluated before anything else of it. */
+/* The axes may be in use by the region that asks: its reduces are all evaluated before anything
+ * else of it. */
 static Number reduce(Machine *machine, uint32_t id)
 {
     const ScalarNode *node = &machine->kernel->scalar.at[id];

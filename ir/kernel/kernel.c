@@ -1,4 +1,4 @@
-/* Builders.  Each new scalar is folded (fold.c), else looked up among the equal ones, else added. */
+/* Builders.  Each new scalar is folded (fold.c), else found among the equal ones, else added. */
 #include "ir/kernel/kernel.h"
 #include "ir/base/boundary.h"
 #include "ir/kernel/fold.h"
@@ -200,6 +200,7 @@ Scalar kernel_uniform(Kernel *kernel, Scalar seed, Scalar step, Scalar element, 
 Scalar kernel_reduce(Kernel *kernel, ReduceOp op, uint32_t axes, Scalar body)
 {
     const ScalarNode *of = &kernel->scalar.at[body.id];
+    if (!axes) return body;
     return share(kernel, &(ScalarNode){.op = SCALAR_reduce,
                                        .type = of->type,
                                        .argument = {body},

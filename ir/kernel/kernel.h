@@ -152,7 +152,7 @@ Scalar kernel_inside(Kernel *kernel, uint32_t count, const Coordinate *at); /* c
 Scalar kernel_load(Kernel *kernel, const Access *access);
 Scalar kernel_apply(Kernel *kernel, ScalarOp op, Type type, const Scalar *arguments); /* folds constants and identities x+0i, select(true,..) */
 Scalar kernel_uniform(Kernel *kernel, Scalar seed, Scalar step, Scalar element, uint32_t stream);
-Scalar kernel_reduce(Kernel *kernel, ReduceOp op, uint32_t axes, Scalar body);
+Scalar kernel_reduce(Kernel *kernel, ReduceOp op, uint32_t axes, Scalar body); /* body itself if axes is 0 */
 void kernel_store(Kernel *kernel, const Access *access, Scalar value, bool accumulate);
 
 Affine affine_constant(int64_t constant);
@@ -165,6 +165,8 @@ void affine_range(const Kernel *kernel, const Affine *affine, int64_t *least, in
 uint32_t affine_axes(const Affine *affine); /* bit set of axes it depends on */
 uint32_t access_axes(const Kernel *kernel, const Access *access); /* the same, dynamic parts included */
 bool access_same(const Access *a, const Access *b);
+/* Whether both name the same element at every point, the buffers apart; sure where true. For in-place reuse. */
+bool access_same_element(const Access *a, const Access *b);
 
 void kernel_print(Text *out, const Kernel *kernel);
 /* The kernel that kernel_print wrote; NULL and errors in the report otherwise. */

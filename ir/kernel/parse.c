@@ -1,4 +1,5 @@
-/* Reads what print.c writes, through the builders: what they would fold or share, they do. The first mistake ends it. */
+/* Reads what print.c writes, through the builders: what they would fold or share, they do. The
+ * first mistake ends it. */
 #include "ir/base/boundary.h"
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/scalar.h"

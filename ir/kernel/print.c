@@ -1,8 +1,9 @@
 /* Text of a kernel.  Lines: axes, buffers, scalars (all, so that numbers are ids), stores.
  *
  *     access      b0 + 128 [coordinate, coordinate]      the offset unless it is 0
- *     coordinate  2*i + k - 1 + %3 /2 ? : 28 * 784       dynamic, divisor, guard where there are any; extent; the stride unless it is 1
- */
+ *     coordinate  2*i + k - 1 + %3 /2 ? : 28 * 784       dynamic, divisor, guard; extent; stride
+ *
+ * Dynamic part, divisor and guard stand where there are any, the stride unless it is 1. */
 #include "ir/base/boundary.h"
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/scalar.h"

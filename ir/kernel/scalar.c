@@ -168,7 +168,8 @@ static float lesser(float x, float y)
 
 static float evaluate_real(ScalarOp op, float x, float y, float z)
 {
-    /* An enumerator may be an index of scalars.def's rows alone; the rest of the ops never get here. */
+    /* An enumerator may be an index of scalars.def's rows alone; the rest of the ops never get
+     * here. */
     switch ((int)op) {
     case SCALAR_add: return x + y;
     case SCALAR_sub: return x - y;

@@ -233,8 +233,8 @@ typedef struct Reach {
     int64_t step, extent; /* of one axis in an affine; step > 0 */
 } Reach;
 
-/* Whether different points of the axes give different values of the affine: each step is larger than all smaller ones
- * together can reach.  Sufficient, and necessary for the accesses of row-major tensors. */
+/* Whether different points of the axes give different values of the affine: each step is larger
+ * than all smaller ones together can reach.  Sufficient, and necessary for row-major accesses. */
 static bool tells_apart(const Kernel *kernel, const Affine *affine, uint32_t axes)
 {
     Reach reach[MAX_AXES];
@@ -255,7 +255,8 @@ static bool tells_apart(const Kernel *kernel, const Affine *affine, uint32_t axe
     return true;
 }
 
-/* By the element's index; or, since guards may cut coordinates that overhang, by each coordinate for its own axes. */
+/* By the element's index; or, since guards may cut coordinates that overhang, by each coordinate
+ * for its own axes. */
 static bool stores_once(const Kernel *kernel, const Access *at, uint32_t axes)
 {
     Affine whole = affine_constant(0);
@@ -302,14 +303,15 @@ static void check_store(Verifier *verifier, const Store *store)
         complain(verifier, "an element may be stored more than once");
 }
 
-/* A buffer that is stored to is loaded at the stored element alone, and not where stores accumulate. */
+/* A buffer that is stored to is loaded at the stored element alone, and not where stores
+ * accumulate. */
 static void check_in_place(Verifier *verifier, const Store *store)
 {
     const Kernel *kernel = verifier->kernel;
     for (uint32_t id = 1; id < kernel->scalar.count; id++) {
         const ScalarNode *node = &kernel->scalar.at[id];
         if (node->op != SCALAR_load || node->access->buffer != store->at.buffer) continue;
-        if (store->accumulate || !access_same(node->access, &store->at))
+        if (store->accumulate || !access_same_element(node->access, &store->at))
             complain(verifier, "%%%u loads b%u elsewhere than it is stored", id, store->at.buffer);
     }
 }
@@ -324,7 +326,8 @@ static void check_stores(Verifier *verifier)
     }
 }
 
-/* The kernel's text with every complaint under its line, as `  ! message`; the complaints alone if it cannot be printed. */
+/* The kernel's text with every complaint under its line, as `  ! message`; the complaints alone if
+ * it cannot be printed. */
 static const char *annotated(const Verifier *verifier)
 {
     Text plain = {.arena = verifier->arena}, out = {.arena = verifier->arena};

@@ -19,8 +19,8 @@ static void close_context(void)
     arena_close(arena);
 }
 
-/* Axes i 4, j 5 and k 6 (reduced), l 7 (reduced too); b0, b1: f32 to load; b2 the result. `rest` goes on at %3, after
- * loads %1 of b0 and %2 of b1. */
+/* Axes i 4, j 5 and k 6 (reduced), l 7 (reduced too); b0, b1: f32 to load; b2 the result. `rest`
+ * goes on at %3, after loads %1 of b0 and %2 of b1. */
 static Kernel *kernel_of(const char *a, const char *b, const char *rest)
 {
     Text text = {.arena = arena};

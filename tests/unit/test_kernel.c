@@ -77,7 +77,8 @@ START_TEST(text_reads_back)
 }
 END_TEST
 
-/* What the verifier lets pass stays inside its buffers: the interpreter stops at an element outside. */
+/* What the verifier lets pass stays inside its buffers: the interpreter stops at an element
+ * outside. */
 static void run_if_valid(const Kernel *kernel)
 {
     void **buffer = arena_array(arena, void *, kernel->buffer.count);
@@ -261,6 +262,9 @@ START_TEST(good_kernels_verify)
         "kernel { axis i 3 buffer b0 f32[3] out %1 = load b0 [i : 3] : f32 store b0 [i : 3] = %1 }",
         "kernel { axis i 3 sequential buffer b0 f32[1] out %1 = constant 1 : f32 store b0 [] += %1 "
         "}",
+        /* loaded and stored by other coordinates, the same element */
+        "kernel { axis i 3 axis j 4 buffer b0 f32[12] out %1 = load b0 [4*i + j : 12] : f32 "
+        "store b0 [i : 3 * 4, j : 4] = %1 }",
         /* softmax's shape: the sum needs the row's maximum over the same axis */
         "kernel { axis i 3 axis j 4 axis k 4 reduction buffer b0 f32[12] buffer b1 f32[12] out "
         "%1 = load b0 [i : 3 * 4, k : 4] : f32 %2 = reduce max k %1 : f32 %3 = sub %1, %2 : f32 "
@@ -467,7 +471,8 @@ START_TEST(half_sums_round_once)
 }
 END_TEST
 
-/* Both reduces close over k, the second one's body uses the first, and the store the axis j of the same extent. */
+/* Both reduces close over k, the second one's body uses the first, and the store the axis j of the
+ * same extent. */
 START_TEST(rows_reduce_before_they_store)
 {
     float x[2 * 5] = {3, 1, 4, 1, 5, -9, -2, -6, -5, -3}, got[2 * 5];
