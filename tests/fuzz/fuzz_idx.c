@@ -1,4 +1,8 @@
 /* Any bytes as an IDX file, plain or gzip.  Nothing may crash, hang or leak, and what is refused has a report. */
-#define SOURCE_CALL                                                                                \
-    {.kind = STATIC_call, .text = "idx", .count = 1, .element = arguments, .label = labels}
 #include "tests/fuzz/source.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    return fuzz_source("idx", 1, bytes, size);
+}

@@ -1,13 +1,13 @@
 #ifndef MLC_TESTS_FUZZ_SOURCE_H
 #define MLC_TESTS_FUZZ_SOURCE_H
-/* A fuzzer over one data source: SOURCE_CALL is its call, with the file as first argument. */
+/* Fuzzing a data source: opens the bytes as its first argument, the second (if 2 arguments) being `missing: 0`. */
 #include "runtime/data/data.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static void check_sum(const Split *split)
+static inline void check_sum(const Split *split)
 {
     volatile unsigned sum = 0;
     for (uint32_t k = 0; k < split->field_count; k++) {
@@ -19,8 +19,8 @@ static void check_sum(const Split *split)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+static inline int fuzz_source(const char *name, uint32_t arguments_given, const uint8_t *bytes,
+                              size_t size)
 {
     char path[64];
     int file = memfd_create("fuzz", 0);
@@ -33,7 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static const char *const labels[] = {"", "missing"};
     const Static arguments[] = {{.kind = STATIC_text, .text = path},
                                 {.kind = STATIC_number, .number = 0, .is_integer = true}};
-    DataEntry entry = {.name = "train", .value = SOURCE_CALL};
+    DataEntry entry = {.name = "train",
+                       .value = {.kind = STATIC_call,
+                                 .text = name,
+                                 .count = arguments_given,
+                                 .element = arguments,
+                                 .label = labels}};
     Data *data;
     Status status = data_open(&context, &(DataBlock){.name = "fuzz", .count = 1, .entry = &entry},
                               &(DataOptions){&host_default, "", 1}, &data);
