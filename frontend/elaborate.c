@@ -199,6 +199,7 @@ static void give_outputs(Elaborator *e, const Frame *frame)
 
 static void write_initial(Elaborator *e)
 {
+    if (!e->state.count) elaborate_seed(e); /* an entry has a result */
     for (uint32_t i = 0; i < e->state.count; i++)
         if (e->state.at[i].initial.id)
             graph_result(e->graph, RESULT_write, e->state.at[i].name, e->state.at[i].initial,

@@ -61,7 +61,7 @@ typedef struct Symbol {
 typedef struct Global {
     Name name;
     const Ast *value;
-    Span at;
+    Span at, written; /* the item; its value in the file, whatever replaces it */
 } Global;
 
 /* What makes the resolved file of the written one: `text` in place of `at`. */

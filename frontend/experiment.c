@@ -80,7 +80,8 @@ static void take_constant(Experiment *x, const Ast *ast)
         report_note(x->context->report, x->constant.at[i].at, "the first is here");
         return;
     }
-    *list_add(x->context->arena, &x->constant) = (Global){ast->name, ast->child[0], ast->at};
+    *list_add(x->context->arena, &x->constant) =
+        (Global){ast->name, ast->child[0], ast->at, ast->child[0]->at};
 }
 
 static void take_block(Experiment *x, const Ast **where, const Ast *ast, const char *what)

@@ -22,11 +22,14 @@ static Global *constant_named(Experiment *x, Name name)
 
 static void set_constant(Experiment *x, Global *g, const Ast *value)
 {
-    for (uint32_t i = 0; i < x->edit.count; i++)
-        if (memcmp(&x->edit.at[i].at, &g->value->at, sizeof(Span)) == 0)
-            x->edit.at[i].text = text_of(x, value->at);
-    edit(x, g->value->at, text_of(x, value->at));
+    const char *text = text_of(x, value->at);
     g->value = value;
+    for (uint32_t i = 0; i < x->edit.count; i++) {
+        if (memcmp(&x->edit.at[i].at, &g->written, sizeof(Span)) != 0) continue;
+        x->edit.at[i].text = text;
+        return;
+    }
+    edit(x, g->written, text);
 }
 
 static bool same_setting(const Experiment *x, Name a, Name b)
