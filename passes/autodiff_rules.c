@@ -153,29 +153,38 @@ void grad_pow(Autodiff *d, Value y, Value dy)
     flow(d, b, ir_select(graph, nothing, zero, db));
 }
 
-/* The larger (or smaller) operand takes all; where they are equal each takes half, as in PyTorch. */
-static void flow_to_winner(Autodiff *d, Value dy, Value winner, Value loser, Value loses)
+/* The operand that was chosen takes all.  Where both are equal each takes half, as in PyTorch's maximum; but a constant takes
+ * it all, as in PyTorch's relu, which costs a comparison and a choice less in every network. */
+static void flow_to_chosen(Autodiff *d, Value dy, Value x, Value other, bool is_max)
 {
     Graph *graph = d->graph;
-    Value half = ir_like(graph, dy, 0.5), zero = ir_like(graph, dy, 0);
-    Value tie = ir_equal(graph, winner, loser);
+    double number;
+    Value zero = ir_like(graph, dy, 0);
+    if (graph_is_number(graph, other, &number)) {
+        Value kept = is_max ? ir_less_equal(graph, x, other) : ir_less_equal(graph, other, x);
+        flow(d, x, ir_select(graph, kept, zero, dy));
+        return;
+    }
+    Value half = ir_like(graph, dy, 0.5);
     Value halved = ir_mul(graph, dy, half);
+    Value tie = ir_equal(graph, x, other);
     Value share = ir_select(graph, tie, halved, dy);
-    flow(d, winner, ir_select(graph, loses, zero, share));
+    Value beaten = is_max ? ir_less(graph, x, other) : ir_less(graph, other, x);
+    flow(d, x, ir_select(graph, beaten, zero, share));
 }
 
 void grad_max(Autodiff *d, Value y, Value dy)
 {
     Value a = argument(d, y, 0), b = argument(d, y, 1);
-    flow_to_winner(d, dy, a, b, ir_less(d->graph, a, b));
-    flow_to_winner(d, dy, b, a, ir_less(d->graph, b, a));
+    flow_to_chosen(d, dy, a, b, true);
+    flow_to_chosen(d, dy, b, a, true);
 }
 
 void grad_min(Autodiff *d, Value y, Value dy)
 {
     Value a = argument(d, y, 0), b = argument(d, y, 1);
-    flow_to_winner(d, dy, a, b, ir_less(d->graph, b, a));
-    flow_to_winner(d, dy, b, a, ir_less(d->graph, a, b));
+    flow_to_chosen(d, dy, a, b, false);
+    flow_to_chosen(d, dy, b, a, false);
 }
 
 void grad_select(Autodiff *d, Value y, Value dy)

@@ -29,9 +29,11 @@ static double ratio(int64_t a, int64_t b)
     return a > b ? (double)a / (double)b : (double)b / (double)a;
 }
 
-/* The divisor of n nearest to `wanted`, 0 if none from 2 on is near. */
+/* The divisor of n nearest to `wanted`, 0 if none from 2 on is near.  n itself if it is good enough: an axis that need not
+ * be cut spares a reshape. */
 static int64_t divisor_near(int64_t n, int64_t wanted)
 {
+    if (n > 1 && ratio(n, wanted) <= 2) return n;
     int64_t best = 0;
     for (int64_t low = 1; low * low <= n; low++) {
         if (n % low != 0) continue;
