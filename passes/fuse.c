@@ -91,6 +91,7 @@ typedef struct Fuse {
     Sites **sites;               /* by node: where it is evaluated if inline; NULL: nowhere yet */
     Weights weights;
     LIST(Growing) growing; /* by group */
+    uint32_t numbers;      /* group of single numbers: they share kernels, related or not */
 } Fuse;
 
 static const Shape *root_shape(const Fuse *f, uint32_t group)
@@ -236,20 +237,36 @@ static const Site *store_along(const Fuse *f, Value x, const Sites *sites)
     return NULL;
 }
 
-static void store(Fuse *f, Value x, Sites *sites)
+/* A single number that is computed from others can be stored in the last kernel that stores such numbers. */
+static bool is_number(const Fuse *f, Value x)
+{
+    const Node *node = graph_node(f->graph, x);
+    return graph_shape(f->graph, x)->rank == 0 && op_info[node->op].class == ELEMENTWISE;
+}
+
+/* The group that stores x along, 0 if it needs its own. */
+static uint32_t group_along(const Fuse *f, Value x, const Sites *sites)
 {
     const Site *along = sites ? store_along(f, x, sites) : NULL;
-    Site site;
-    if (along) {
-        *list_add(f->fusion->arena, &f->fusion->groups.at[along->group].store) = x;
-        f->fusion->group[x.id] = along->group;
-        site = site_of_store(f->graph, x, along->group);
+    if (along) return along->group;
+    if (!f->numbers || !is_number(f, x)) return 0;
+    if (f->fusion->groups.at[f->numbers].store.count >= STORES_LIMIT) return 0;
+    return comes_back(f, x, f->numbers) ? 0 : f->numbers;
+}
+
+static void store(Fuse *f, Value x, Sites *sites)
+{
+    uint32_t group = group_along(f, x, sites);
+    if (group) {
+        *list_add(f->fusion->arena, &f->fusion->groups.at[group].store) = x;
+        f->fusion->group[x.id] = group;
     } else {
-        uint32_t group = fusion_store(f->fusion, x);
+        group = fusion_store(f->fusion, x);
         *list_add(f->arena, &f->growing) =
             (Growing){.closed = graph_node(f->graph, x)->op == OP_scatter};
-        site = site_of_store(f->graph, x, group);
     }
+    if (is_number(f, x)) f->numbers = group;
+    Site site = site_of_store(f->graph, x, group);
     join(f, x, &site);
     if (!sites) sites = f->sites[x.id] = arena_new(f->arena, Sites);
     *sites = (Sites){.count = 1, .copies = 1, .at[0] = site};

@@ -1,8 +1,10 @@
 /* Carries sites from a value to its operands: the shape of each op, seen from the kernel that evaluates it. */
 #include "passes/fuse_sites.h"
 
-/* A contraction is packed or blocked: each operand's element is computed a few times, however often it is read. */
-#define FACTOR_COPIES 4.0
+/* The factor along which the result is contiguous is packed: computed about twice, in vectors.  The other is computed again for
+ * every tile of columns, an element at a time: three columns cost as much as one vector operation. */
+#define COPIES_PACKED  2.0
+#define COLUMNS_A_COPY 3.0
 
 static Track track_new(Value y, uint32_t argument, uint32_t d)
 {
@@ -154,6 +156,31 @@ static void through_reduction(const Graph *graph, Value y, const Site *site, Sit
             inner->track[reduced.at[k]] = track_reduced(inner, to->rank, to->extent[reduced.at[k]]);
 }
 
+/* Products of a contraction: its result's elements times what each is a sum of. Of the two letters that a window leaves open,
+ * one is solved for. */
+static double products(const Graph *graph, Value y)
+{
+    const Node *node = graph_node(graph, y);
+    const Indices *indices = &node->attribute->indices;
+    const Shape *a = graph_shape(graph, node->argument[0]);
+    const Shape *b = graph_shape(graph, node->argument[1]), *shape = graph_shape(graph, y);
+    double count = elements_of(graph, y);
+    for (const char *letter = indices->a; *letter; letter++)
+        if (strchr(indices->b, *letter) && !strchr(indices->y, *letter))
+            count *= (double)a->extent[letter - indices->a];
+    for (int w = 0; w < indices->windows; w++) {
+        const char letters[] = {indices->window[w].input, indices->window[w].output,
+                                indices->window[w].tap};
+        int64_t fewest = INT64_MAX;
+        for (int i = 0; i < 3; i++) {
+            int64_t extent = indices_extent(indices, letters[i], a, b, shape);
+            if (!strchr(indices->y, letters[i]) && extent < fewest) fewest = extent;
+        }
+        count *= (double)fewest;
+    }
+    return count;
+}
+
 static void through_contraction(const Graph *graph, Value y, uint32_t i, const Site *site,
                                 Site *inner)
 {
@@ -161,16 +188,14 @@ static void through_contraction(const Graph *graph, Value y, uint32_t i, const S
     const Indices *indices = &node->attribute->indices;
     const char *list = i ? indices->b : indices->a;
     const Shape *to = graph_shape(graph, node->argument[i]);
-    double reads = elements_of(graph, y);
-    for (const char *letter = indices->a; *letter; letter++)
-        if (strchr(indices->b, *letter) && !strchr(indices->y, *letter))
-            reads *= (double)graph_shape(graph, node->argument[0])->extent[letter - indices->a];
     for (uint32_t d = 0; d < to->rank; d++) {
         const char *kept = strchr(indices->y, list[d]);
         inner->track[d] = kept ? site->track[kept - indices->y] : track_new(y, i, d);
     }
-    double copies = reads / elements_of(graph, node->argument[i]);
-    if (indices->windows || copies > FACTOR_COPIES) copies = FACTOR_COPIES;
+    double copies = products(graph, y) / elements_of(graph, node->argument[i]) / COLUMNS_A_COPY;
+    const char *last = strlen(indices->y) ? indices->y + strlen(indices->y) - 1 : indices->y;
+    bool packed = *last && strchr(list, *last) && !strchr(i ? indices->a : indices->b, *last);
+    if (packed && copies > COPIES_PACKED) copies = COPIES_PACKED;
     inner->copies = site->copies * (copies < 1 ? 1 : copies);
     inner->spot = deeper(site->spot, SPOT_factor);
 }

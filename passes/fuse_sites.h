@@ -44,11 +44,6 @@ typedef struct Weights {
         *seen; /* what a consumer pays for it: the same, or a load if it will be stored for sure */
 } Weights;
 
-#define COST_LOAD   2.0
-#define COST_STORE  4.0
-/* Of one more kernel: its launch and the wait for all threads, in the same unit. */
-#define COST_LAUNCH 20000.0
-
 Weights cost_weights(Arena *arena, const Graph *graph, const uint32_t *uses);
 /* Whether computing x inline at its sites costs more than storing it once and loading it there. */
 bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const Sites *sites);
