@@ -11,12 +11,13 @@ train() { # run folder, options...
     shift
     "$mlc" train "$file" --out "$out/$run" --json --set train.epochs=4 --set train.checkpoint=7 --set train.log=1 "$@" 2>> "$out/errors"
 }
-# Sends a signal once the run has logged so many steps.
+# Sends a signal once the run has logged so many steps; prints the exit code.
 stop_after() { # signal, steps, run
+    : > "$out/events"
     "$mlc" train "$file" --out "$out/$3" --json --set train.epochs=4 --set train.checkpoint=7 --set train.log=1 --resume \
-        > "$out/$3.events" 2>> "$out/errors" &
+        > "$out/events" 2>> "$out/errors" &
     child=$!
-    while kill -0 $child 2> /dev/null && [ "$(grep -c '"event":"step"' "$out/$3.events" || true)" -lt "$2" ]; do sleep 0.01; done
+    while kill -0 $child 2> /dev/null && [ "$(grep -c '"event":"step"' "$out/events")" -lt "$2" ]; do :; done
     kill -"$1" $child 2> /dev/null || true
     code=0
     wait $child || code=$?
