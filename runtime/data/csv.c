@@ -146,7 +146,7 @@ static Status choose_columns(CsvTable *table)
 {
     const Static *label = argument_option(table->load, "label"),
                  *columns = argument_option(table->load, "columns");
-    table->label = is_name(label, "none") ? -1 : (int64_t)table->columns - 1;
+    table->label = (label && label->kind == STATIC_none) ? -1 : (int64_t)table->columns - 1;
     if (label && table->label >= 0) TRY(find_column(table, label, &table->label));
     for (uint32_t i = 0; i < table->columns; i++)
         table->column[i].is_chosen = !columns;

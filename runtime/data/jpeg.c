@@ -28,6 +28,9 @@ static void fail(j_common_ptr jpeg)
 {
     Decoder *decoder = jpeg->client_data;
     jpeg->err->format_message(jpeg, decoder->problem);
+    if (jpeg->err->msg_code == JERR_NO_BACKING_STORE)
+        snprintf(decoder->problem, sizeof decoder->problem,
+                 "too many pixels for a progressive file of its size");
     longjmp(decoder->jump, 1);
 }
 
@@ -58,10 +61,14 @@ static void from_cmyk(const uint8_t *from, uint8_t *to, size_t count)
             to[c] = (uint8_t)((from[c] * from[3] + 127) / 255);
 }
 
-/* Coefficients of a progressive file are held whole, two bytes each, beside the pixels. */
+/* Coefficients of a progressive file are held whole, two bytes each, beside the pixels; together they stay below 16 times
+ * the file and 16 MiB. */
 static void limit_memory(Decoder *decoder)
 {
-    decoder->jpeg.mem->max_memory_to_use = (long)(6 * decoder->size + ((size_t)4 << 20));
+    const Picture *picture = decoder->picture;
+    size_t all = 15 * decoder->size + ((size_t)15 << 20);
+    size_t pixels = (size_t)(picture->width * picture->height * picture->channels);
+    decoder->jpeg.mem->max_memory_to_use = (long)(all > pixels ? all - pixels : 1);
 }
 
 static Status decode(Decoder *decoder)
@@ -79,6 +86,7 @@ static Status decode(Decoder *decoder)
     picture->height = jpeg->image_height;
     picture->channels = jpeg->out_color_space == JCS_GRAYSCALE ? 1 : 3;
     TRY(picture_allocate(decoder->origin, decoder->size, picture));
+    limit_memory(decoder);
     if (is_cmyk) decoder->row = aligned_new(decoder->origin->host, (size_t)picture->width * 4);
     if (is_cmyk && !decoder->row)
         return origin_no_memory(decoder->origin, (uint64_t)picture->width * 4);
@@ -103,7 +111,6 @@ static Status guarded(Decoder *decoder, const void *bytes)
 
     jpeg_create_decompress(&decoder->jpeg);
     decoder->jpeg.progress = &decoder->progress;
-    limit_memory(decoder);
     jpeg_mem_src(&decoder->jpeg, bytes, decoder->size);
     return decode(decoder);
 }

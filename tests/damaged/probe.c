@@ -63,7 +63,7 @@ static void print_split(Arena *arena, const Split *split)
         printf("  class %s\n", split->class_name[i]);
 }
 
-/* key=value: a number, or a name. */
+/* key=value: a number, none, a name, or after ' a string. */
 static Static option_value(Arena *arena, const char *text)
 {
     double number;
@@ -71,6 +71,7 @@ static Static option_value(Arena *arena, const char *text)
         return (Static){.kind = STATIC_number,
                         .number = number,
                         .is_integer = number == (double)(int64_t)number};
+    if (strcmp(text, "none") == 0) return (Static){.kind = STATIC_none};
     return (Static){
         .kind = text[0] == '\'' ? STATIC_text : STATIC_name,
         .text = arena_text(arena, text + (text[0] == '\''), strlen(text + (text[0] == '\'')))};

@@ -106,7 +106,7 @@ START_TEST(columns_are_chosen)
     const Split *split = load_with(text, "label", a_number(0));
     ck_assert_double_eq(value_at(split, 1, 1, 0), 5);
     ck_assert_double_eq(value_at(split, 0, 1, 0), 6);
-    ck_assert_uint_eq(load_with(text, "label", a_word("none"))->field_count, 1);
+    ck_assert_uint_eq(load_with(text, "label", (Static){.kind = STATIC_none})->field_count, 1);
     split = load_with(text, "columns", a_list(&tables, 2, (double[]){2, -4}));
     ck_assert(shape_same(&split->field[0].sample, &(Shape){1, {2}}));
     ck_assert_double_eq(value_at(split, 0, 0, 0), 1);
@@ -160,7 +160,7 @@ END_TEST
 START_TEST(numbers_are_the_nearest)
 {
     const Split *split = load_with("16777217,0.3333333333333333333333\n123456789012345.6,-7e-3\n",
-                                   "label", a_word("none"));
+                                   "label", (Static){.kind = STATIC_none});
     ck_assert_double_eq(value_at(split, 0, 0, 0), 16777216);
     ck_assert_double_eq(value_at(split, 0, 0, 1), (double)(1 / 3.0f));
     ck_assert_double_eq(value_at(split, 0, 1, 0), (double)123456789012345.6f);
