@@ -120,8 +120,8 @@ static Place1 place_special(Emit *e, const Coordinate *at, uint32_t level)
         LLVMValueRef back = LLVMBuildMul(e->builder, quotient, divisor, "");
         inside = LLVMBuildICmp(e->builder, LLVMIntEQ, back, sum.value, "");
     }
-    LLVMValueRef below = LLVMBuildICmp(e->builder, LLVMIntULT, quotient,
-                                       whole_of(e, bits, at->extent, width), "");
+    LLVMValueRef below =
+        LLVMBuildICmp(e->builder, LLVMIntULT, quotient, whole_of(e, bits, at->extent, width), "");
     inside = inside ? LLVMBuildAnd(e->builder, inside, below, "") : below;
     return (Place1){{quotient, sum.is_vector}, {inside, sum.is_vector}, bits};
 }
@@ -208,7 +208,8 @@ static Address address_of(Emit *e, const Access *access, Type type, uint32_t lev
     address.pointer = e->buffer[access->buffer];
     if (offset) address.pointer = step_pointer(e, element, address.pointer, offset);
     if (scalar) address.pointer = step_pointer(e, element, address.pointer, scalar);
-    if (constant) address.pointer = step_pointer(e, element, address.pointer, emit_i64(e, constant));
+    if (constant)
+        address.pointer = step_pointer(e, element, address.pointer, emit_i64(e, constant));
     return address;
 }
 
@@ -229,8 +230,7 @@ static void set_alignment(LLVMValueRef access, Type type)
 static LLVMValueRef load_one(Emit *e, const Access *access, Type type, const Address *address)
 {
     LLVMValueRef pointer = address->pointer, guard = address->mask.value;
-    if (guard)
-        pointer = LLVMBuildSelect(e->builder, guard, pointer, e->buffer[access->buffer], "");
+    if (guard) pointer = LLVMBuildSelect(e->builder, guard, pointer, e->buffer[access->buffer], "");
     LLVMTypeRef memory = memory_type(e, type, 1);
     LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, pointer, "");
     set_alignment(value, type);
@@ -257,17 +257,16 @@ static LLVMValueRef load_lanes(Emit *e, Type type, const Address *address, uint3
     LLVMValueRef mask = lane_mask(e, address, level);
     if (address->step == 1 && !address->extra) {
         if (mask)
-            return emit_intrinsic(
-                e, "llvm.masked.load", 2,
-                (LLVMTypeRef[]){memory, LLVMTypeOf(address->pointer)}, 4,
-                (LLVMValueRef[]){address->pointer, align, mask, nothing});
+            return emit_intrinsic(e, "llvm.masked.load", 2,
+                                  (LLVMTypeRef[]){memory, LLVMTypeOf(address->pointer)}, 4,
+                                  (LLVMValueRef[]){address->pointer, align, mask, nothing});
         LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, address->pointer, "");
         set_alignment(value, type);
         return value;
     }
     LLVMValueRef pointers = lane_pointers(e, type, address);
-    return emit_intrinsic(e, "llvm.masked.gather", 2,
-                          (LLVMTypeRef[]){memory, LLVMTypeOf(pointers)}, 4,
+    return emit_intrinsic(e, "llvm.masked.gather", 2, (LLVMTypeRef[]){memory, LLVMTypeOf(pointers)},
+                          4,
                           (LLVMValueRef[]){pointers, align, mask ? mask : all_lanes(e), nothing});
 }
 

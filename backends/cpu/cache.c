@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC       UINT64_C(0x31746a626f636c6d) /* "mlcobjt1" */
-#define MAX_OBJECT  (64 << 20)
-#define SUFFIX      ".mlc-object"
+#define MAGIC      UINT64_C(0x31746a626f636c6d) /* "mlcobjt1" */
+#define MAX_OBJECT (64 << 20)
+#define SUFFIX     ".mlc-object"
 
 typedef struct Header {
     uint64_t magic, build, key[2], size, checksum;
@@ -145,8 +145,8 @@ void cache_write(const Cache *cache, const Plan *plan, const ObjectCode *code)
                      .key = {plan->key[0], plan->key[1]},
                      .size = code->size,
                      .checksum = bits_hash(code->bytes, code->size, cache->build)};
-    bool is_written = write_all(file, &header, sizeof header) &&
-                      write_all(file, code->bytes, code->size);
+    bool is_written =
+        write_all(file, &header, sizeof header) && write_all(file, code->bytes, code->size);
     if (close(file) || !is_written || rename(temporary, path)) unlink(temporary);
 }
 

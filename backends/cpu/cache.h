@@ -5,7 +5,7 @@
 #include "backends/cpu/object.h"
 
 typedef struct Cache {
-    char *folder; /* NULL: no cache */
+    char *folder;   /* NULL: no cache */
     uint64_t build; /* of this program: another build's objects are not read */
 } Cache;
 

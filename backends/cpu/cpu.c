@@ -167,8 +167,8 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static Status link_kernels(Device *device, Context *context, const Module *module,
-                           KernelCode *code, BackendStatistics *statistics)
+static Status link_kernels(Device *device, Context *context, const Module *module, KernelCode *code,
+                           BackendStatistics *statistics)
 {
     uint32_t count = module->kernel.count, missing = 0;
     Plan *plan = arena_array(context->arena, Plan, count);

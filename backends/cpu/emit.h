@@ -20,13 +20,14 @@
 typedef struct Binding {
     LLVMValueRef value; /* i64; NULL: 0 */
     int64_t base, plus; /* base: what it was bound to, if that is a constant */
-    uint32_t level; /* of value */
+    uint32_t level;     /* of value */
     bool bound;
 } Binding;
 
 typedef struct Level {
     LLVMBasicBlockRef block; /* where the level's code ends at the moment */
-    LLVMValueRef end; /* the branch into the loop inside this level: what the level still gets stands before it */
+    LLVMValueRef
+        end; /* the branch into the loop inside this level: what the level still gets stands before it */
 } Level;
 
 typedef struct Kept {
@@ -49,9 +50,9 @@ typedef struct Emit {
     Binding axis[MAX_AXES];
     Level level[MAX_LEVELS];
     uint32_t depth;
-    Axis vector;         /* {0}: none */
-    uint32_t width;      /* lanes; 1 without a vector axis */
-    LLVMValueRef mask;   /* of lanes inside the vector axis; NULL: all */
+    Axis vector;       /* {0}: none */
+    uint32_t width;    /* lanes; 1 without a vector axis */
+    LLVMValueRef mask; /* of lanes inside the vector axis; NULL: all */
     uint32_t mask_level;
 } Emit;
 
@@ -76,8 +77,8 @@ void emit_at(Emit *e, uint32_t level); /* positions the builder at the end of th
 void emit_here(Emit *e, LLVMBasicBlockRef block); /* the current level goes on in this block */
 /* Opens `for (index = from; index < to; index += step)`, which runs at least once; values[carried] go in as first values and
  * come out as those inside. */
-void loop_open(Emit *e, Loop *loop, LLVMValueRef from, LLVMValueRef to, int64_t step, uint32_t carried,
-               LLVMValueRef *values);
+void loop_open(Emit *e, Loop *loop, LLVMValueRef from, LLVMValueRef to, int64_t step,
+               uint32_t carried, LLVMValueRef *values);
 /* The same, but it may run not at all; nothing is carried. */
 void loop_open_checked(Emit *e, Loop *loop, LLVMValueRef from, LLVMValueRef to, int64_t step);
 void loop_close(Emit *e, Loop *loop, LLVMValueRef *values);
@@ -87,28 +88,32 @@ void axis_release(Emit *e, Axis axis);
 bool is_known(LLVMValueRef value, int64_t *number); /* a constant */
 LLVMValueRef emit_smaller(Emit *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_larger(Emit *e, LLVMValueRef a, LLVMValueRef b);
-LLVMValueRef lanes_below(Emit *e, LLVMValueRef index, LLVMValueRef to, uint32_t width); /* index + lane < to */
+LLVMValueRef lanes_below(Emit *e, LLVMValueRef index, LLVMValueRef to,
+                         uint32_t width); /* index + lane < to */
 LLVMValueRef step_pointer(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, LLVMValueRef by);
 /* Lanes of the axis from now on; forgets what depends on the old and the new one. */
 void vector_set(Emit *e, Axis axis, uint32_t width, LLVMValueRef mask, uint32_t mask_level);
 void forget(Emit *e, uint32_t axes);
 LLVMValueRef spread(Emit *e, LLVMValueRef scalar, uint32_t width); /* at the builder's place */
 LLVMValueRef lane_numbers(const Emit *e, uint32_t width, uint32_t bits, int64_t scale);
-LLVMValueRef emit_intrinsic(Emit *e, const char *name, uint32_t types, LLVMTypeRef *type, uint32_t count,
-                            LLVMValueRef *argument);
+LLVMValueRef emit_intrinsic(Emit *e, const char *name, uint32_t types, LLVMTypeRef *type,
+                            uint32_t count, LLVMValueRef *argument);
 
 /* The loop over one axis in vectors of `width`: body is called once for all full vectors, and once more under a mask for
  * what is left. */
 typedef void VectorBody(Emit *e, void *user, uint32_t carried, LLVMValueRef *values);
-void vector_loop(Emit *e, Axis axis, LLVMValueRef from, LLVMValueRef to, int64_t extent, uint32_t width, uint32_t carried,
-                 LLVMValueRef *values, VectorBody *body, void *user);
+void vector_loop(Emit *e, Axis axis, LLVMValueRef from, LLVMValueRef to, int64_t extent,
+                 uint32_t width, uint32_t carried, LLVMValueRef *values, VectorBody *body,
+                 void *user);
 
 /* evaluate.c: scalars of the kernel */
 Lanes evaluate(Emit *e, Scalar scalar);
-LLVMValueRef evaluate_vector(Emit *e, Scalar scalar); /* spread if it must be; scalar if width is 1 */
-uint32_t level_of(const Emit *e, uint32_t axes);      /* the deepest level of these axes */
-uint32_t level_of_access(Emit *e, const Access *access); /* ... of its axes, dynamic parts and the mask of lanes */
-void keep(Emit *e, Scalar scalar, Lanes value);       /* what a reduce came to, at the current level */
+LLVMValueRef evaluate_vector(Emit *e,
+                             Scalar scalar);     /* spread if it must be; scalar if width is 1 */
+uint32_t level_of(const Emit *e, uint32_t axes); /* the deepest level of these axes */
+uint32_t level_of_access(
+    Emit *e, const Access *access); /* ... of its axes, dynamic parts and the mask of lanes */
+void keep(Emit *e, Scalar scalar, Lanes value); /* what a reduce came to, at the current level */
 
 /* access.c: memory.  level: where the result stands. */
 Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level);
@@ -120,7 +125,8 @@ void store_access(Emit *e, const Access *access, Type type, LLVMValueRef value, 
 LLVMValueRef affine_value(Emit *e, const Affine *affine, int64_t *constant);
 
 /* scalars.c: one function a class of rows */
-LLVMTypeRef type_of(const Emit *e, Type type, uint32_t width);   /* in registers: floats as float, bool as i1 */
+LLVMTypeRef type_of(const Emit *e, Type type,
+                    uint32_t width); /* in registers: floats as float, bool as i1 */
 LLVMTypeRef memory_type(const Emit *e, Type type, uint32_t width);
 LLVMValueRef from_memory(Emit *e, Type type, LLVMValueRef value, uint32_t width);
 LLVMValueRef to_memory(Emit *e, Type type, LLVMValueRef value, uint32_t width);
@@ -128,9 +134,12 @@ LLVMValueRef to_memory(Emit *e, Type type, LLVMValueRef value, uint32_t width);
 LLVMValueRef round_real(Emit *e, Type type, LLVMValueRef value, uint32_t width);
 LLVMValueRef whole_of(const Emit *e, uint32_t bits, int64_t number, uint32_t width);
 LLVMValueRef constant_of(const Emit *e, Type type, double number);
-LLVMValueRef apply_scalar(Emit *e, const ScalarNode *node, Type of, LLVMValueRef *argument, uint32_t width);
-LLVMValueRef apply_binary(Emit *e, ScalarOp op, Type type, LLVMValueRef x, LLVMValueRef y, uint32_t width);
-LLVMValueRef apply_fma(Emit *e, Type type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z, uint32_t width);
+LLVMValueRef apply_scalar(Emit *e, const ScalarNode *node, Type of, LLVMValueRef *argument,
+                          uint32_t width);
+LLVMValueRef apply_binary(Emit *e, ScalarOp op, Type type, LLVMValueRef x, LLVMValueRef y,
+                          uint32_t width);
+LLVMValueRef apply_fma(Emit *e, Type type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z,
+                       uint32_t width);
 
 /* loops.c: kernels that are no contraction.  tile.c: contractions. */
 void tasks_open(Emit *e, Loop *loop, LLVMValueRef *from, LLVMValueRef *to);
@@ -139,7 +148,7 @@ void emit_contraction(Emit *e);
 void store_all(Emit *e);
 
 /* The kernel's function, named `name`, in a new module. */
-LLVMModuleRef emit_kernel(LLVMContextRef context, const CpuTarget *target, const Kernel *kernel, const Schedule *schedule,
-                          const char *name, Arena *arena);
+LLVMModuleRef emit_kernel(LLVMContextRef context, const CpuTarget *target, const Kernel *kernel,
+                          const Schedule *schedule, const char *name, Arena *arena);
 
 #endif

@@ -56,8 +56,8 @@ static Lanes apply(Emit *e, const ScalarNode *node, uint32_t level)
         is_vector |= evaluate(e, node->argument[i]).is_vector;
     LLVMValueRef argument[3] = {0};
     for (int i = 0; i < count; i++)
-        argument[i] =
-            is_vector ? evaluate_vector(e, node->argument[i]) : evaluate(e, node->argument[i]).value;
+        argument[i] = is_vector ? evaluate_vector(e, node->argument[i])
+                                : evaluate(e, node->argument[i]).value;
     emit_at(e, level);
     Type of = e->kernel->scalar.at[node->argument[count - 1].id].type;
     return (Lanes){apply_scalar(e, node, of, argument, is_vector ? e->width : 1), is_vector};

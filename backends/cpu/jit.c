@@ -33,8 +33,8 @@ Status jit_open(Report *report, Jit **jit)
     *jit = calloc(1, sizeof **jit);
     if (!*jit) return STATUS_no_memory;
     if (!failed(LLVMOrcCreateLLJIT(&(*jit)->lljit, NULL), report)) {
-        LLVMOrcExecutionSessionSetErrorReporter(
-            LLVMOrcLLJITGetExecutionSession((*jit)->lljit), keep_silent, NULL);
+        LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession((*jit)->lljit),
+                                                keep_silent, NULL);
         return STATUS_ok;
     }
     free(*jit);

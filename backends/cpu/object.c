@@ -14,7 +14,8 @@
 #define EMISSION 1
 
 /* Vectors and hoisting are explicit, so little is left to do: sharing of addresses, folding of what was emitted plainly. */
-static const char passes[] = "early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,early-cse";
+static const char passes[] =
+    "early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,early-cse";
 
 struct Compiler {
     const CpuTarget *target;
@@ -87,8 +88,8 @@ static LLVMModuleRef module_of(Compiler *compiler, LLVMContextRef context, const
 {
     Arena *arena = arena_open(&host_default);
     if (!arena) out_of_memory();
-    LLVMModuleRef module = emit_kernel(context, compiler->target, plan->kernel, &plan->schedule,
-                                       plan->name, arena);
+    LLVMModuleRef module =
+        emit_kernel(context, compiler->target, plan->kernel, &plan->schedule, plan->name, arena);
     arena_close(arena);
     LLVMSetTarget(module, "x86_64-unknown-linux-gnu");
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(compiler->machine);

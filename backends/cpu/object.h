@@ -5,7 +5,7 @@
 #include "backends/cpu/target.h"
 #include "ir/base/text.h"
 
-typedef struct Plan { /* of one kernel */
+typedef struct Plan {     /* of one kernel */
     const Kernel *kernel; /* merged */
     Schedule schedule;
     char name[40]; /* of its function: two kernels have one name only if their code is the same */

@@ -78,9 +78,10 @@ static void pack_panel(Emit *e, const Tile *t, LLVMValueRef index)
 /* A block of width x width, rows along k, on its way to rows along the vector axis. */
 typedef struct Block {
     const Tile *tile;
-    LLVMValueRef panel;    /* at the block's first lane */
-    LLVMValueRef *lane;    /* index of each lane on the vector axis, the last repeated beyond the end */
-    uint32_t level;        /* of lane */
+    LLVMValueRef panel; /* at the block's first lane */
+    LLVMValueRef
+        *lane;      /* index of each lane on the vector axis, the last repeated beyond the end */
+    uint32_t level; /* of lane */
 } Block;
 
 /* Exchanges bit `bit` of the row's number with that of the lane's number. */

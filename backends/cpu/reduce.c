@@ -203,8 +203,7 @@ static void reduce_nest(Emit *e, const Reducing *r, uint32_t at, uint32_t carrie
 static LLVMValueRef new_slots(Emit *e, LLVMTypeRef type)
 {
     LLVMBuilderRef at = LLVMCreateBuilderInContext(e->context);
-    LLVMPositionBuilderBefore(at,
-                              LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->function)));
+    LLVMPositionBuilderBefore(at, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->function)));
     LLVMValueRef slots = LLVMBuildArrayAlloca(at, type, emit_i32(e, REDUCE_LANES), "");
     LLVMDisposeBuilder(at);
     return slots;

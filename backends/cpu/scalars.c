@@ -37,7 +37,8 @@ static LLVMValueRef splat(LLVMValueRef constant, uint32_t width)
 
 LLVMValueRef whole_of(const Emit *e, uint32_t bits, int64_t number, uint32_t width)
 {
-    return splat(LLVMConstInt(LLVMIntTypeInContext(e->context, bits), (uint64_t)number, true), width);
+    return splat(LLVMConstInt(LLVMIntTypeInContext(e->context, bits), (uint64_t)number, true),
+                 width);
 }
 
 static LLVMValueRef real_of(const Emit *e, double number, uint32_t width)
@@ -84,10 +85,9 @@ static LLVMValueRef widen_half(Emit *e, LLVMValueRef bits, uint32_t width)
     LLVMValueRef wide = LLVMBuildZExt(b, bits, i32, "");
     LLVMValueRef magnitude = LLVMBuildAnd(b, wide, whole_of(e, 32, 0x7fff, width), "");
     LLVMValueRef shifted = LLVMBuildShl(b, magnitude, whole_of(e, 32, 13, width), "");
-    LLVMValueRef scaled = LLVMBuildFMul(b, LLVMBuildBitCast(b, shifted, f32, ""),
-                                        real_of(e, 0x1p112, width), "");
-    LLVMValueRef special =
-        LLVMBuildOr(b, shifted, whole_of(e, 32, 0x7f800000, width), "");
+    LLVMValueRef scaled =
+        LLVMBuildFMul(b, LLVMBuildBitCast(b, shifted, f32, ""), real_of(e, 0x1p112, width), "");
+    LLVMValueRef special = LLVMBuildOr(b, shifted, whole_of(e, 32, 0x7f800000, width), "");
     LLVMValueRef is_special =
         LLVMBuildICmp(b, LLVMIntUGE, magnitude, whole_of(e, 32, 0x7c00, width), "");
     LLVMValueRef value =
@@ -110,8 +110,8 @@ static LLVMValueRef narrow_half(Emit *e, LLVMValueRef x, uint32_t width)
     odd = LLVMBuildAnd(b, odd, WHOLE(1), "");
     LLVMValueRef normal = LLVMBuildSub(b, magnitude, WHOLE(0x38000000 - 0xfff), "");
     normal = LLVMBuildLShr(b, LLVMBuildAdd(b, normal, odd, ""), WHOLE(13), "");
-    LLVMValueRef small = LLVMBuildFAdd(b, LLVMBuildBitCast(b, magnitude, f32, ""),
-                                       real_of(e, 0.5, width), "");
+    LLVMValueRef small =
+        LLVMBuildFAdd(b, LLVMBuildBitCast(b, magnitude, f32, ""), real_of(e, 0.5, width), "");
     small = LLVMBuildSub(b, LLVMBuildBitCast(b, small, i32, ""), WHOLE(0x3f000000), "");
     LLVMValueRef is_small = LLVMBuildICmp(b, LLVMIntULT, magnitude, WHOLE(0x38800000), "");
     LLVMValueRef is_large = LLVMBuildICmp(b, LLVMIntUGE, magnitude, WHOLE(0x47800000), "");
@@ -127,8 +127,7 @@ static LLVMValueRef narrow_half(Emit *e, LLVMValueRef x, uint32_t width)
 LLVMValueRef from_memory(Emit *e, Type type, LLVMValueRef value, uint32_t width)
 {
     LLVMBuilderRef b = e->builder;
-    if (type == TYPE_bool)
-        return LLVMBuildICmp(b, LLVMIntNE, value, whole_of(e, 8, 0, width), "");
+    if (type == TYPE_bool) return LLVMBuildICmp(b, LLVMIntNE, value, whole_of(e, 8, 0, width), "");
     if (type == TYPE_bf16) {
         value = LLVMBuildZExt(b, value, integer_type(e, 32, width), "");
         value = LLVMBuildShl(b, value, whole_of(e, 32, 16, width), "");
@@ -164,7 +163,8 @@ LLVMValueRef to_memory(Emit *e, Type type, LLVMValueRef value, uint32_t width)
 LLVMValueRef round_real(Emit *e, Type type, LLVMValueRef value, uint32_t width)
 {
     if (type == TYPE_bf16)
-        return LLVMBuildBitCast(e->builder, bf16_bits(e, value, width), type_of(e, type, width), "");
+        return LLVMBuildBitCast(e->builder, bf16_bits(e, value, width), type_of(e, type, width),
+                                "");
     if (type == TYPE_f16) return from_memory(e, type, to_memory(e, type, value, width), width);
     return value;
 }
@@ -216,10 +216,12 @@ static LLVMValueRef whole_divide(Emit *e, bool is_signed, bool is_remainder, LLV
     LLVMValueRef is_minus = LLVMBuildICmp(b, LLVMIntEQ, y, minus, "");
     LLVMValueRef safe = LLVMBuildSelect(b, is_zero, one, y, "");
     if (is_signed) safe = LLVMBuildSelect(b, is_minus, one, safe, "");
-    LLVMValueRef quotient = is_signed ? LLVMBuildSDiv(b, x, safe, "") : LLVMBuildUDiv(b, x, safe, "");
+    LLVMValueRef quotient =
+        is_signed ? LLVMBuildSDiv(b, x, safe, "") : LLVMBuildUDiv(b, x, safe, "");
     LLVMValueRef rest = LLVMBuildSub(b, x, LLVMBuildMul(b, quotient, safe, ""), "");
     if (is_signed) {
-        LLVMValueRef apart = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, rest, safe, ""), zero, "");
+        LLVMValueRef apart =
+            LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, rest, safe, ""), zero, "");
         LLVMValueRef some = LLVMBuildICmp(b, LLVMIntNE, rest, zero, "");
         LLVMValueRef below = LLVMBuildAnd(b, apart, some, "");
         LLVMValueRef down = LLVMBuildAdd(b, quotient, minus, "");
@@ -260,7 +262,8 @@ static LLVMValueRef apply_whole(Emit *e, ScalarOp op, Type type, LLVMValueRef x,
     case SCALAR_neg: return LLVMBuildNeg(b, x, "");
     case SCALAR_abs: {
         if (!is_signed) return x;
-        LLVMValueRef is_negative = LLVMBuildICmp(b, LLVMIntSLT, x, LLVMConstNull(LLVMTypeOf(x)), "");
+        LLVMValueRef is_negative =
+            LLVMBuildICmp(b, LLVMIntSLT, x, LLVMConstNull(LLVMTypeOf(x)), "");
         return LLVMBuildSelect(b, is_negative, LLVMBuildNeg(b, x, ""), x, "");
     }
     case SCALAR_and:
@@ -291,10 +294,9 @@ LLVMValueRef apply_fma(Emit *e, Type type, LLVMValueRef x, LLVMValueRef y, LLVMV
     LLVMBuilderRef b = e->builder;
     if (!type_is_float(type)) return LLVMBuildAdd(b, LLVMBuildMul(b, x, y, ""), z, "");
     LLVMTypeRef f32 = LLVMTypeOf(x);
-    LLVMValueRef sum =
-        e->target->has_fma
-            ? emit_intrinsic(e, "llvm.fma", 1, &f32, 3, (LLVMValueRef[]){x, y, z})
-            : LLVMBuildFAdd(b, LLVMBuildFMul(b, x, y, ""), z, "");
+    LLVMValueRef sum = e->target->has_fma
+                           ? emit_intrinsic(e, "llvm.fma", 1, &f32, 3, (LLVMValueRef[]){x, y, z})
+                           : LLVMBuildFAdd(b, LLVMBuildFMul(b, x, y, ""), z, "");
     return round_real(e, type, sum, width);
 }
 
@@ -317,12 +319,15 @@ static LLVMValueRef clamp_whole(Emit *e, Type type, Type of, LLVMValueRef x, uin
 {
     uint32_t bits = type_info[of].bytes * 8u;
     bool is_signed = type_info[of].class == CLASS_SIGNED;
-    int64_t least = type_info[type].class == CLASS_SIGNED ? -((int64_t)1 << (type_info[type].bytes * 8 - 1)) : 0;
+    int64_t least = type_info[type].class == CLASS_SIGNED
+                        ? -((int64_t)1 << (type_info[type].bytes * 8 - 1))
+                        : 0;
     int64_t greatest = ((int64_t)1 << (type_info[type].bytes * 8 - 1)) - 1;
     if (!least) greatest = greatest * 2 + 1;
     int64_t lowest = is_signed ? -(int64_t)((uint64_t)1 << (bits - 1)) : 0;
     int64_t highest = (int64_t)(UINT64_MAX >> (is_signed ? 65 - bits : 64 - bits));
-    if (lowest < least) x = call(e, is_signed ? "llvm.smax" : "llvm.umax", x, whole_of(e, bits, least, width));
+    if (lowest < least)
+        x = call(e, is_signed ? "llvm.smax" : "llvm.umax", x, whole_of(e, bits, least, width));
     if (highest > greatest)
         x = call(e, is_signed ? "llvm.smin" : "llvm.umin", x, whole_of(e, bits, greatest, width));
     return x;
@@ -355,9 +360,8 @@ static LLVMValueRef cast(Emit *e, Type type, Type of, LLVMValueRef x, uint32_t w
     LLVMBuilderRef b = e->builder;
     if (type == of) return x;
     if (type == TYPE_bool)
-        return type_is_float(of)
-                   ? LLVMBuildFCmp(b, LLVMRealUNE, x, real_of(e, 0, width), "")
-                   : LLVMBuildICmp(b, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
+        return type_is_float(of) ? LLVMBuildFCmp(b, LLVMRealUNE, x, real_of(e, 0, width), "")
+                                 : LLVMBuildICmp(b, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "");
     if (type_is_float(of))
         return type_is_float(type) ? round_real(e, type, x, width)
                                    : real_to_whole(e, type, x, width);
@@ -377,8 +381,7 @@ LLVMValueRef apply_scalar(Emit *e, const ScalarNode *node, Type of, LLVMValueRef
     case SCALAR_cast: return cast(e, node->type, of, argument[0], width);
     case SCALAR_bits:
         return LLVMBuildBitCast(e->builder, argument[0], type_of(e, node->type, width), "");
-    case SCALAR_fma:
-        return apply_fma(e, node->type, argument[0], argument[1], argument[2], width);
+    case SCALAR_fma: return apply_fma(e, node->type, argument[0], argument[1], argument[2], width);
     case SCALAR_equal:
     case SCALAR_less:
     case SCALAR_less_equal: return compare(e, node->op, of, argument[0], argument[1]);

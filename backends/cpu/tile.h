@@ -9,12 +9,12 @@
 typedef struct Tile {
     LLVMValueRef from[MAX_AXES], to[MAX_AXES];
     uint32_t k_count;
-    Axis k[MAX_AXES];    /* reduction axes of extent above 1, outermost first */
-    int64_t k_stride[MAX_AXES]; /* points of k that a step along k[i] passes */
-    int64_t column;      /* points of the vector axis in a panel */
-    int64_t extent;      /* of the vector axis */
+    Axis k[MAX_AXES];             /* reduction axes of extent above 1, outermost first */
+    int64_t k_stride[MAX_AXES];   /* points of k that a step along k[i] passes */
+    int64_t column;               /* points of the vector axis in a panel */
+    int64_t extent;               /* of the vector axis */
     LLVMValueRef group, group_to; /* what is packed: a range of the vector axis */
-    LLVMValueRef panel; /* where the packed panel begins */
+    LLVMValueRef panel;           /* where the packed panel begins */
 } Tile;
 
 /* The panel that begins at `index` of the vector axis. */

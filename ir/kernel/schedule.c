@@ -31,7 +31,8 @@ static int64_t extent_of(const Kernel *kernel, Axis axis)
 static double access_cost(const Planning *p, const Access *access, Axis vector, bool is_store)
 {
     int64_t step;
-    if (!access_step(p->kernel, access, vector, &step)) return is_store ? COST_SCATTER : COST_GATHER;
+    if (!access_step(p->kernel, access, vector, &step))
+        return is_store ? COST_SCATTER : COST_GATHER;
     if (step == 0) return COST_UNIFORM;
     if (step == 1) return COST_CONTIGUOUS;
     return is_store ? COST_SCATTER : COST_STRIDED;
@@ -251,8 +252,8 @@ void schedule_print(Text *out, const Schedule *s)
     print_axes(out, "inside", s->store_order, s->store_count);
     if (s->contraction) {
         print_blocks(out, "tile", s->tile, s->tile_count);
-        text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, unroll %u\n", s->rows,
-                 s->vectors, s->panels, s->pack, s->pack_transposed, s->unroll);
+        text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, unroll %u\n",
+                 s->rows, s->vectors, s->panels, s->pack, s->pack_transposed, s->unroll);
         text_add(out, "  factors %%%u %%%u, scratch %" PRId64 "\n", s->of.a.id, s->of.b.id,
                  s->scratch);
     }

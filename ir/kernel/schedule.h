@@ -25,8 +25,10 @@ typedef struct Schedule {
     uint32_t task_count;
     TaskAxis task[MAX_AXES]; /* the last varies fastest */
     uint32_t order_count;
-    Axis order[MAX_AXES]; /* loops outermost first: parallel and sequential axes (rows: the row axes); contraction: the outer axes */
-    Axis vector;          /* {0}: each reduce along its innermost reduction axis, stores along `store_vector` */
+    Axis order
+        [MAX_AXES]; /* loops outermost first: parallel and sequential axes (rows: the row axes); contraction: the outer axes */
+    Axis
+        vector; /* {0}: each reduce along its innermost reduction axis, stores along `store_vector` */
     uint32_t store_count;
     Axis store_order[MAX_AXES]; /* rows: loops over the parallel axes that no reduce depends on */
     Axis store_vector;          /* {0}: `vector` goes on, if there is one */
@@ -34,11 +36,15 @@ typedef struct Schedule {
 
     /* Contraction: a tile is `rows` points of the m axes by `vectors` vectors along `vector`. */
     uint32_t tile_count;
-    TaskAxis tile[MAX_AXES]; /* m axes with their share of the rows, outermost first; all but the first are whole */
+    TaskAxis tile
+        [MAX_AXES]; /* m axes with their share of the rows, outermost first; all but the first are whole */
     uint32_t rows, vectors;
-    uint32_t packed_loops; /* how many of `order`, the first, b depends on: it is packed inside them */
-    uint32_t panels;     /* vector columns packed at a time: panels * vectors * width points of `vector` */
-    bool pack, pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
+    uint32_t
+        packed_loops; /* how many of `order`, the first, b depends on: it is packed inside them */
+    uint32_t
+        panels; /* vector columns packed at a time: panels * vectors * width points of `vector` */
+    bool pack,
+        pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
     int64_t k;           /* product of the reduction axes */
     uint32_t unroll;     /* of the innermost reduction axis */
     int64_t scratch;     /* bytes a thread */

@@ -11,7 +11,8 @@
 #define PACK_SINGLE     1.6
 #define STORE_SCATTERED 1.5
 #define TILE_STEP       0.4 /* cycles of a step over k beside its loads and products */
-#define DIRECT_LOAD     1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
+#define DIRECT_LOAD                                                                                \
+    1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
 
 typedef enum Reading { READ_contiguous, READ_transposed, READ_single } Reading;
 
@@ -159,16 +160,17 @@ static double candidate_cost(const Planning *p, Candidate *c)
     double k = (double)p->k, m = (double)points_of(p, c->of.m);
     double products = choose_tile(p, c, &s) * panels * k;
 
-    c->reading = reads_along(p, c->of.b, c->vector)      ? READ_contiguous
+    c->reading = reads_along(p, c->of.b, c->vector)    ? READ_contiguous
                  : reads_along(p, c->of.b, p->inner_k) ? READ_transposed
-                                                         : READ_single;
+                                                       : READ_single;
     if (extent_of(p, p->inner_k) < width / 2 && c->reading == READ_transposed)
         c->reading = READ_single;
     static const double pack[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
     double packing = panels * width * c->vectors * k * pack[c->reading];
 
     int64_t step;
-    bool is_along = access_step(p->kernel, &p->kernel->store.at[0].at, c->vector, &step) && step == 1;
+    bool is_along =
+        access_step(p->kernel, &p->kernel->store.at[0].at, c->vector, &step) && step == 1;
     double storing = is_along ? panels * c->vectors * m : (double)extent * m * STORE_SCATTERED;
     return others * (products + packing + storing);
 }
@@ -245,6 +247,8 @@ static void choose_tasks(const Planning *p, Schedule *s)
     int64_t wanted = 8 * (int64_t)p->target->threads;
     int64_t worth = (int64_t)(work / 20000);
     if (wanted > worth) wanted = worth > 1 ? worth : 1;
+    /* Other axes split what uses a panel: each part packs it again, so only for the sake of idle threads. */
+    int64_t threads = p->target->threads, apart = s->pack && wanted > threads ? threads : wanted;
     s->tasks = 1;
     for (uint32_t i = 0; i < s->packed_loops && s->tasks < wanted; i++) {
         int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
@@ -252,17 +256,17 @@ static void choose_tasks(const Planning *p, Schedule *s)
     }
     if (s->vector.id && s->tasks < wanted) {
         int64_t column = s->vectors * s->width;
-        int64_t columns = ceiling(extent_of(p, s->vector), column), need = ceiling(wanted, s->tasks);
+        int64_t columns = ceiling(extent_of(p, s->vector), column),
+                need = ceiling(wanted, s->tasks);
         int64_t group = ceiling(columns, need);
         if (s->panels > group) s->panels = (uint32_t)group;
         if (group < columns) add_task(s, p, s->vector, group * column);
     }
-    for (uint32_t i = s->packed_loops; i < s->order_count; i++) {
-        if (s->tasks >= (s->pack ? (int64_t)p->target->threads : wanted)) break;
+    for (uint32_t i = s->packed_loops; i < s->order_count && s->tasks < apart; i++) {
         int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
         add_task(s, p, s->order[i], extent <= need ? 1 : ceiling(extent, need));
     }
-    if (s->tile_count && s->tasks < (s->pack ? (int64_t)p->target->threads : wanted)) {
+    if (s->tile_count && s->tasks < apart) {
         int64_t extent = extent_of(p, s->tile[0].axis), rows = s->tile[0].block;
         int64_t group = ceiling(ceiling(extent, rows), ceiling(wanted, s->tasks)) * rows;
         if (group < extent) add_task(s, p, s->tile[0].axis, group);

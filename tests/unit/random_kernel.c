@@ -9,6 +9,7 @@ typedef struct Generator {
     Kernel *kernel;
     uint64_t state;
     uint32_t parallel, reduction, sequential; /* bit sets of axes */
+    bool is_whole;
 } Generator;
 
 static uint32_t pick(Generator *g, uint32_t below)
@@ -110,9 +111,9 @@ static Scalar load_of(Generator *g, uint32_t axes, Type type)
 
 static Type pick_type(Generator *g)
 {
-    static const Type type[] = {TYPE_f32, TYPE_f32, TYPE_f32, TYPE_f32, TYPE_f32, TYPE_bf16,
-                                TYPE_f16, TYPE_i32, TYPE_u8,  TYPE_i8,  TYPE_u32, TYPE_i64,
-                                TYPE_bool};
+    static const Type type[] = {TYPE_f32,  TYPE_f32, TYPE_f32, TYPE_f32, TYPE_f32,
+                                TYPE_bf16, TYPE_f16, TYPE_i32, TYPE_u8,  TYPE_i8,
+                                TYPE_u32,  TYPE_i64, TYPE_bool};
     return type[pick(g, sizeof type / sizeof *type)];
 }
 
@@ -287,8 +288,10 @@ static void make_contraction(Generator *g)
     Type of = chance(g, 70) ? type : chance(g, 50) ? TYPE_i8 : chance(g, 50) ? TYPE_u8 : TYPE_bf16;
     Scalar a = cast(g, load_of(g, m | batch | g->reduction, of), type);
     Scalar b = cast(g, load_of(g, n | batch | g->reduction, of), type);
-    if (chance(g, 25)) b = kernel_apply(g->kernel, SCALAR_add, type, (Scalar[]){b, leaf(g, n, type)});
-    if (chance(g, 25)) a = kernel_apply(g->kernel, SCALAR_max, type, (Scalar[]){a, leaf(g, m, type)});
+    if (chance(g, 25))
+        b = kernel_apply(g->kernel, SCALAR_add, type, (Scalar[]){b, leaf(g, n, type)});
+    if (chance(g, 25))
+        a = kernel_apply(g->kernel, SCALAR_max, type, (Scalar[]){a, leaf(g, m, type)});
     Scalar product = kernel_apply(g->kernel, SCALAR_mul, type, (Scalar[]){a, b});
     if (g->reduction & ~g->kernel->scalar.at[product.id].depends) return;
     Scalar sum = kernel_reduce(g->kernel, REDUCE_add, g->reduction, product);
@@ -317,6 +320,7 @@ Kernel *random_kernel(RandomKind kind, uint64_t seed, Arena *arena)
 
 static float random_real(Generator *g)
 {
+    if (g->is_whole) return (float)pick(g, 9) - 4;
     if (chance(g, 2)) {
         static const float special[] = {0, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f, 3e38f, 65520};
         return special[pick(g, 8)];
@@ -334,8 +338,12 @@ static void fill(Generator *g, Type type, void *bytes, int64_t elements)
         case TYPE_f32: ((float *)bytes)[i] = real; break;
         case TYPE_bf16: ((uint16_t *)bytes)[i] = bits_bf16_of(real); break;
         case TYPE_f16: ((uint16_t *)bytes)[i] = bits_f16_of(real); break;
-        case TYPE_i64: ((int64_t *)bytes)[i] = chance(g, 30) ? (int64_t)any << 20 : small - 3; break;
-        case TYPE_i32: ((int32_t *)bytes)[i] = chance(g, 4) ? (int32_t)any : (int32_t)small - 2; break;
+        case TYPE_i64:
+            ((int64_t *)bytes)[i] = chance(g, 30) ? (int64_t)any << 20 : (int64_t)small - 3;
+            break;
+        case TYPE_i32:
+            ((int32_t *)bytes)[i] = chance(g, 4) ? (int32_t)any : (int32_t)small - 2;
+            break;
         case TYPE_u32: ((uint32_t *)bytes)[i] = chance(g, 50) ? any : small; break;
         case TYPE_i8:
         case TYPE_u8: ((uint8_t *)bytes)[i] = (uint8_t)any; break;
@@ -346,9 +354,9 @@ static void fill(Generator *g, Type type, void *bytes, int64_t elements)
     }
 }
 
-Buffers random_buffers(const Kernel *kernel, uint64_t seed, Arena *arena)
+Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena *arena)
 {
-    Generator g = {.state = seed * 77 + 5};
+    Generator g = {.state = seed * 77 + 5, .is_whole = is_whole};
     uint32_t count = kernel->buffer.count;
     Buffers buffers = {.count = count,
                        .at = arena_array(arena, void *, count + 1),
@@ -383,9 +391,22 @@ static bool same_element(Type type, const void *a, const void *b, int64_t i)
     float x, y;
     switch (type) {
     case TYPE_f32: x = ((const float *)a)[i], y = ((const float *)b)[i]; break;
-    case TYPE_bf16: x = bits_of_bf16(((const uint16_t *)a)[i]), y = bits_of_bf16(((const uint16_t *)b)[i]); break;
-    case TYPE_f16: x = bits_of_f16(((const uint16_t *)a)[i]), y = bits_of_f16(((const uint16_t *)b)[i]); break;
-    default: return !memcmp((const char *)a + size * (size_t)i, (const char *)b + size * (size_t)i, size);
+    case TYPE_bf16:
+        x = bits_of_bf16(((const uint16_t *)a)[i]), y = bits_of_bf16(((const uint16_t *)b)[i]);
+        break;
+    case TYPE_f16:
+        x = bits_of_f16(((const uint16_t *)a)[i]), y = bits_of_f16(((const uint16_t *)b)[i]);
+        break;
+    case TYPE_none:
+    case TYPE_i64:
+    case TYPE_i32:
+    case TYPE_i8:
+    case TYPE_u32:
+    case TYPE_u8:
+    case TYPE_bool:
+    case TYPE_COUNT:
+        return !memcmp((const char *)a + size * (size_t)i, (const char *)b + size * (size_t)i,
+                       size);
     }
     return x == y || (isnan(x) && isnan(y));
 }

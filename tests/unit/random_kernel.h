@@ -13,7 +13,7 @@ typedef enum RandomKind {
 
 Kernel *random_kernel(RandomKind kind, uint64_t seed, Arena *arena);
 
-/* Buffers that end (or begin, for odd seeds) at a page that cannot be touched. */
+/* Buffers that end (or begin, for odd seeds) at a page that cannot be touched.  is_whole: floats are small integers. */
 typedef struct Buffers {
     uint32_t count;
     void **at;
@@ -21,7 +21,7 @@ typedef struct Buffers {
     size_t *bytes, *mapped;
 } Buffers;
 
-Buffers random_buffers(const Kernel *kernel, uint64_t seed, Arena *arena);
+Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena *arena);
 void buffers_free(Buffers *buffers);
 /* Index of the first buffer that differs (NaN equals NaN), or -1; *element: where. */
 int buffers_differ(const Kernel *kernel, const Buffers *a, const Buffers *b, int64_t *element);

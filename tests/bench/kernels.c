@@ -1,0 +1,425 @@
+/* Speed of the cpu backend's kernels alone, against the FMA and copy peaks measured in the same run.
+ *
+ *     bench_kernels [threads] [target]      medians; ms to plan and compile beside each
+ *
+ * One thread is timed by the CPU time it takes, so that other programs on the machine disturb less. */
+#include "backends/cpu/jit.h"
+#include "backends/cpu/object.h"
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define STEPS 10000
+
+static clockid_t used_clock = CLOCK_MONOTONIC;
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(used_clock, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+typedef struct Bench {
+    Arena *arena;
+    CpuTarget target;
+    Threads *threads;
+    Compiler *compiler;
+    Jit *jit;
+    double peak; /* GFLOP/s */
+} Bench;
+
+typedef struct Share {
+    KernelFunction *function;
+    void *const *buffer;
+    char *scratch;
+    int64_t bytes;
+} Share;
+
+static void run_share(void *user, uint32_t thread, int64_t begin, int64_t end)
+{
+    const Share *share = user;
+    share->function(share->buffer, begin, end, share->scratch + thread * share->bytes);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+#define RUNS 15
+
+static double median_seconds(Bench *bench, const Plan *plan, Share *share)
+{
+    double seconds[RUNS];
+    for (int i = -1; i < RUNS; i++) {
+        int repeat = 1;
+        double begin = now(), taken;
+        do {
+            threads_run(bench->threads, plan->schedule.tasks, run_share, share);
+        } while ((taken = now() - begin) < 0.004 && ++repeat);
+        if (i >= 0) seconds[i] = taken / repeat;
+    }
+    qsort(seconds, RUNS, sizeof *seconds, by_size);
+    return seconds[RUNS / 2];
+}
+
+static void **buffers_of(const Kernel *kernel)
+{
+    void **buffer = calloc(kernel->buffer.count, sizeof *buffer);
+    for (uint32_t i = 0; i < kernel->buffer.count; i++) {
+        size_t bytes =
+            (size_t)kernel->buffer.at[i].elements * type_info[kernel->buffer.at[i].type].bytes;
+        buffer[i] = aligned_alloc(64, (bytes + 63) / 64 * 64);
+        for (size_t k = 0; k + 4 <= bytes; k += 4)
+            ((float *)buffer[i])[k / 4] = (float)(k % 997) * 0.001f;
+    }
+    return buffer;
+}
+
+/* flops or bytes: of one run; the other 0. */
+static void measure(Bench *bench, const char *name, const Kernel *kernel, double flops,
+                    double bytes)
+{
+    double begin = now();
+    Plan plan = plan_kernel(kernel, &bench->target, bench->arena);
+    double planned = now();
+    ObjectCode object = compile_plan(bench->compiler, &plan);
+    double compiled = now();
+    Share share = {.buffer = buffers_of(kernel), .bytes = plan.schedule.scratch};
+    if (jit_add(bench->jit, object.bytes, object.size, plan.name, &share.function) != STATUS_ok) {
+        printf("%-28s does not link\n", name);
+        return;
+    }
+    share.scratch = aligned_alloc(64, (size_t)share.bytes * threads_count(bench->threads) + 64);
+    double seconds = median_seconds(bench, &plan, &share);
+    printf("%-28s %9.1f us ", name, seconds * 1e6);
+    if (flops > 0)
+        printf("%7.1f GFLOP/s %3.0f%%", flops / seconds * 1e-9,
+               100 * flops / seconds * 1e-9 / bench->peak);
+    else
+        printf("%7.1f GB/s        ", bytes / seconds * 1e-9);
+    printf("  plan %.1f ms, compile %.1f ms, %zu bytes, %lld tasks", (planned - begin) * 1e3,
+           (compiled - planned) * 1e3, object.size, (long long)plan.schedule.tasks);
+    const Schedule *s = &plan.schedule;
+    if (s->contraction)
+        printf(", tile %ux%u%s%s g%u", s->rows, s->vectors, s->pack ? " packed" : "",
+               s->pack_transposed ? " transposed" : "", s->panels);
+    printf("\n");
+    if (getenv("BENCH_SCHEDULE")) {
+        Text text = {.arena = bench->arena};
+        kernel_print(&text, plan.kernel);
+        schedule_print(&text, s);
+        if (atoi(getenv("BENCH_SCHEDULE")) > 1) compile_to_assembly(bench->compiler, &plan, &text);
+        printf("%s", text.at);
+    }
+    for (uint32_t i = 0; i < kernel->buffer.count; i++)
+        free(share.buffer[i]);
+    free((void *)share.buffer);
+    free(share.scratch);
+    free(object.bytes);
+}
+
+static Access access_at(uint32_t buffer, uint32_t rank, const Affine *at, const int64_t *extent)
+{
+    Access access = {.buffer = buffer, .rank = (uint8_t)rank};
+    int64_t stride = 1;
+    for (uint32_t d = rank; d-- > 0;) {
+        access.stride[d] = stride;
+        access.at[d] = (Coordinate){.affine = at[d], .divisor = 1, .extent = extent[d]};
+        stride *= extent[d];
+    }
+    return access;
+}
+
+static int64_t elements_of(uint32_t rank, const int64_t *extent)
+{
+    int64_t elements = 1;
+    for (uint32_t d = 0; d < rank; d++)
+        elements *= extent[d];
+    return elements;
+}
+
+static Scalar load(Kernel *kernel, Type type, uint32_t rank, const Affine *at,
+                   const int64_t *extent)
+{
+    uint32_t buffer = kernel_buffer(kernel, type, elements_of(rank, extent), false);
+    Access access = access_at(buffer, rank, at, extent);
+    return kernel_load(kernel, &access);
+}
+
+static void store(Kernel *kernel, Scalar value, uint32_t rank, const Affine *at,
+                  const int64_t *extent)
+{
+    Type type = kernel->scalar.at[value.id].type;
+    uint32_t buffer = kernel_buffer(kernel, type, elements_of(rank, extent), true);
+    Access access = access_at(buffer, rank, at, extent);
+    kernel_store(kernel, &access, value, false);
+}
+
+static Scalar apply(Kernel *kernel, ScalarOp op, Scalar a, Scalar b)
+{
+    return kernel_apply(kernel, op, TYPE_f32, (Scalar[]){a, b});
+}
+
+static Affine axis(Kernel *kernel, AxisKind kind, int64_t extent, uint32_t *bit)
+{
+    Axis made = kernel_axis(kernel, kind, extent);
+    if (bit) *bit |= 1u << (made.id - 1);
+    return affine_axis(made);
+}
+
+/* a_t, b_t: stored with k first, and with n first. */
+static Kernel *product(Arena *arena, int64_t m, int64_t n, int64_t k, bool a_t, bool b_t)
+{
+    Kernel *kernel = kernel_new(arena);
+    uint32_t reduced = 0;
+    Affine i = axis(kernel, AXIS_parallel, m, NULL), j = axis(kernel, AXIS_parallel, n, NULL);
+    Affine l = axis(kernel, AXIS_reduction, k, &reduced);
+    Scalar a = a_t ? load(kernel, TYPE_f32, 2, (Affine[]){l, i}, (int64_t[]){k, m})
+                   : load(kernel, TYPE_f32, 2, (Affine[]){i, l}, (int64_t[]){m, k});
+    Scalar b = b_t ? load(kernel, TYPE_f32, 2, (Affine[]){j, l}, (int64_t[]){n, k})
+                   : load(kernel, TYPE_f32, 2, (Affine[]){l, j}, (int64_t[]){k, n});
+    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced, apply(kernel, SCALAR_mul, a, b));
+    store(kernel, sum, 2, (Affine[]){i, j}, (int64_t[]){m, n});
+    return kernel;
+}
+
+static Coordinate padded(Affine y, Affine tap, int64_t extent, int64_t padding)
+{
+    Affine at = affine_add(affine_add(y, tap), affine_constant(-padding));
+    return (Coordinate){.affine = at, .divisor = 1, .extent = extent, .guarded = padding > 0};
+}
+
+typedef struct Convolution {
+    int64_t batch, channels, out, side, taps, padding;
+} Convolution;
+
+/* Forward, NCHW: y[n, o, y, x] = relu(bias[o] + sum of w[o, c, u, v] * x[n, c, y + u - p, x + v - p]). */
+static Kernel *convolution(Arena *arena, Convolution c)
+{
+    Kernel *kernel = kernel_new(arena);
+    uint32_t reduced = 0;
+    int64_t side = c.side + 2 * c.padding - c.taps + 1;
+    Affine n = axis(kernel, AXIS_parallel, c.batch, NULL),
+           o = axis(kernel, AXIS_parallel, c.out, NULL);
+    Affine y = axis(kernel, AXIS_parallel, side, NULL), x = axis(kernel, AXIS_parallel, side, NULL);
+    Affine i = axis(kernel, AXIS_reduction, c.channels, &reduced);
+    Affine u = axis(kernel, AXIS_reduction, c.taps, &reduced);
+    Affine v = axis(kernel, AXIS_reduction, c.taps, &reduced);
+    Scalar w = load(kernel, TYPE_f32, 4, (Affine[]){o, i, u, v},
+                    (int64_t[]){c.out, c.channels, c.taps, c.taps});
+    int64_t extent[] = {c.batch, c.channels, c.side, c.side};
+    Access at = access_at(kernel_buffer(kernel, TYPE_f32, elements_of(4, extent), false), 4,
+                          (Affine[]){n, i, y, x}, extent);
+    at.at[2] = padded(y, u, c.side, c.padding);
+    at.at[3] = padded(x, v, c.side, c.padding);
+    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
+                               apply(kernel, SCALAR_mul, w, kernel_load(kernel, &at)));
+    Scalar bias = load(kernel, TYPE_f32, 1, &o, &c.out);
+    Scalar value = apply(kernel, SCALAR_max, apply(kernel, SCALAR_add, sum, bias),
+                         kernel_constant(kernel, TYPE_f32, 0));
+    store(kernel, value, 4, (Affine[]){n, o, y, x}, (int64_t[]){c.batch, c.out, side, side});
+    return kernel;
+}
+
+/* Weight gradient of a part of the batch a row: dw[s, o, c, u, v] = sum over n in part s, y, x of dy[n, o, y, x] * x[n, c, y + u - p, x + v - p]. */
+static Kernel *weight_gradient(Arena *arena, Convolution c, int64_t parts)
+{
+    Kernel *kernel = kernel_new(arena);
+    uint32_t reduced = 0;
+    int64_t side = c.side + 2 * c.padding - c.taps + 1, share = c.batch / parts;
+    Affine s = axis(kernel, AXIS_parallel, parts, NULL),
+           o = axis(kernel, AXIS_parallel, c.out, NULL);
+    Affine i = axis(kernel, AXIS_parallel, c.channels, NULL);
+    Affine u = axis(kernel, AXIS_parallel, c.taps, NULL),
+           v = axis(kernel, AXIS_parallel, c.taps, NULL);
+    Affine r = axis(kernel, AXIS_reduction, share, &reduced);
+    Affine y = axis(kernel, AXIS_reduction, side, &reduced),
+           x = axis(kernel, AXIS_reduction, side, &reduced);
+    Affine n = affine_add(affine_scale(s, share), r);
+    Scalar dy =
+        load(kernel, TYPE_f32, 4, (Affine[]){n, o, y, x}, (int64_t[]){c.batch, c.out, side, side});
+    int64_t extent[] = {c.batch, c.channels, c.side, c.side};
+    Access at = access_at(kernel_buffer(kernel, TYPE_f32, elements_of(4, extent), false), 4,
+                          (Affine[]){n, i, y, x}, extent);
+    at.at[2] = padded(y, u, c.side, c.padding);
+    at.at[3] = padded(x, v, c.side, c.padding);
+    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
+                               apply(kernel, SCALAR_mul, dy, kernel_load(kernel, &at)));
+    store(kernel, sum, 5, (Affine[]){s, o, i, u, v},
+          (int64_t[]){parts, c.out, c.channels, c.taps, c.taps});
+    return kernel;
+}
+
+static Kernel *elementwise(Arena *arena, int64_t elements)
+{
+    Kernel *kernel = kernel_new(arena);
+    Affine i = axis(kernel, AXIS_parallel, elements, NULL);
+    Scalar a = load(kernel, TYPE_f32, 1, &i, &elements),
+           b = load(kernel, TYPE_f32, 1, &i, &elements);
+    store(kernel, apply(kernel, SCALAR_max, apply(kernel, SCALAR_add, a, b), b), 1, &i, &elements);
+    return kernel;
+}
+
+/* Adam: four arrays read, three written. */
+static Kernel *adam(Arena *arena, int64_t elements)
+{
+    Kernel *k = kernel_new(arena);
+    Affine i = axis(k, AXIS_parallel, elements, NULL);
+    Scalar w = load(k, TYPE_f32, 1, &i, &elements), g = load(k, TYPE_f32, 1, &i, &elements);
+    Scalar m = load(k, TYPE_f32, 1, &i, &elements), v = load(k, TYPE_f32, 1, &i, &elements);
+    Scalar beta = kernel_constant(k, TYPE_f32, 0.9), gamma = kernel_constant(k, TYPE_f32, 0.999);
+    Scalar rest = kernel_constant(k, TYPE_f32, 0.1), rest2 = kernel_constant(k, TYPE_f32, 0.001);
+    m = apply(k, SCALAR_add, apply(k, SCALAR_mul, beta, m), apply(k, SCALAR_mul, rest, g));
+    v = apply(k, SCALAR_add, apply(k, SCALAR_mul, gamma, v),
+              apply(k, SCALAR_mul, rest2, apply(k, SCALAR_mul, g, g)));
+    Scalar root = kernel_apply(k, SCALAR_sqrt, TYPE_f32, &v);
+    Scalar step =
+        apply(k, SCALAR_div, m, apply(k, SCALAR_add, root, kernel_constant(k, TYPE_f32, 1e-8)));
+    w = apply(k, SCALAR_sub, w, apply(k, SCALAR_mul, kernel_constant(k, TYPE_f32, 1e-3), step));
+    store(k, m, 1, &i, &elements);
+    store(k, v, 1, &i, &elements);
+    store(k, w, 1, &i, &elements);
+    return k;
+}
+
+/* y[n, y, x] = the largest of a 2x2 window. */
+static Kernel *pool(Arena *arena, int64_t planes, int64_t side)
+{
+    Kernel *k = kernel_new(arena);
+    uint32_t reduced = 0;
+    int64_t out = side / 2;
+    Affine n = axis(k, AXIS_parallel, planes, NULL), y = axis(k, AXIS_parallel, out, NULL);
+    Affine x = axis(k, AXIS_parallel, out, NULL);
+    Affine u = axis(k, AXIS_reduction, 2, &reduced), v = axis(k, AXIS_reduction, 2, &reduced);
+    Affine row = affine_add(affine_scale(y, 2), u), column = affine_add(affine_scale(x, 2), v);
+    Scalar at = load(k, TYPE_f32, 3, (Affine[]){n, row, column}, (int64_t[]){planes, side, side});
+    store(k, kernel_reduce(k, REDUCE_max, reduced, at), 3, (Affine[]){n, y, x},
+          (int64_t[]){planes, out, out});
+    return k;
+}
+
+/* Row sums, or sums of columns: y[i] = sum over j of x[i, j] or x[j, i]. */
+static Kernel *sums(Arena *arena, int64_t rows, int64_t columns, bool of_columns)
+{
+    Kernel *k = kernel_new(arena);
+    uint32_t reduced = 0;
+    Affine i = axis(k, AXIS_parallel, of_columns ? columns : rows, NULL);
+    Affine j = axis(k, AXIS_reduction, of_columns ? rows : columns, &reduced);
+    Scalar at = load(k, TYPE_f32, 2, of_columns ? (Affine[]){j, i} : (Affine[]){i, j},
+                     (int64_t[]){rows, columns});
+    store(k, kernel_reduce(k, REDUCE_add, reduced, at), 1, &i,
+          (int64_t[]){of_columns ? columns : rows});
+    return k;
+}
+
+static Kernel *transposition(Arena *arena, int64_t rows, int64_t columns)
+{
+    Kernel *k = kernel_new(arena);
+    Affine i = axis(k, AXIS_parallel, rows, NULL), j = axis(k, AXIS_parallel, columns, NULL);
+    Scalar at = load(k, TYPE_f32, 2, (Affine[]){j, i}, (int64_t[]){columns, rows});
+    store(k, at, 2, (Affine[]){i, j}, (int64_t[]){rows, columns});
+    return k;
+}
+
+/* Twelve chains of fused products, enough for two units of latency four. */
+#define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+
+__attribute__((target("avx512f"))) static void fma_512(void *user, uint32_t thread, int64_t begin,
+                                                       int64_t end)
+{
+    __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f), total = b;
+#define START(i) __m512 sum##i = _mm512_set1_ps((float)i);
+    CHAINS(START)
+    for (int64_t step = begin * STEPS; step < end * STEPS; step++) {
+#define STEP(i) sum##i = _mm512_fmadd_ps(sum##i, a, b);
+        CHAINS(STEP)
+        __asm__ volatile("" : "+v"(a));
+    }
+#define TOTAL(i) total = _mm512_add_ps(total, sum##i);
+    CHAINS(TOTAL)
+    ((volatile float *)user)[thread] = _mm512_reduce_add_ps(total);
+}
+
+__attribute__((target("avx2,fma"))) static void fma_256(void *user, uint32_t thread, int64_t begin,
+                                                        int64_t end)
+{
+    __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f), total = b;
+#define START2(i) __m256 sum##i = _mm256_set1_ps((float)i);
+    CHAINS(START2)
+    for (int64_t step = begin * STEPS; step < end * STEPS; step++) {
+#define STEP2(i) sum##i = _mm256_fmadd_ps(sum##i, a, b);
+        CHAINS(STEP2)
+        __asm__ volatile("" : "+x"(a));
+    }
+#define TOTAL2(i) total = _mm256_add_ps(total, sum##i);
+    CHAINS(TOTAL2)
+    ((volatile float *)user)[thread] = total[0];
+}
+
+static double fma_peak(Bench *bench)
+{
+    float sink[256];
+    double best = 0;
+    int64_t tasks = 64, lanes = bench->target.level == CPU_avx512 ? 16 : 8;
+    for (int i = 0; i < 10 && bench->target.level >= CPU_avx2; i++) {
+        double begin = now();
+        threads_run(bench->threads, tasks, lanes == 16 ? fma_512 : fma_256, sink);
+        double speed = (double)(tasks * STEPS * 12 * lanes * 2) / (now() - begin) * 1e-9;
+        if (speed > best) best = speed;
+    }
+    return best;
+}
+
+static void run_all(Bench *b)
+{
+    Arena *a = b->arena;
+    measure(b, "512^3", product(a, 512, 512, 512, false, false), 2.0 * 512 * 512 * 512, 0);
+    measure(b, "1024^3", product(a, 1024, 1024, 1024, false, false), 2.0 * 1024 * 1024 * 1024, 0);
+    double dense = 2.0 * 128 * 128 * 5408;
+    measure(b, "dense forward [out, in]", product(a, 128, 128, 5408, false, true), dense, 0);
+    measure(b, "dense input gradient", product(a, 128, 5408, 128, false, false), dense, 0);
+    measure(b, "dense weight gradient", product(a, 128, 5408, 128, true, false), dense, 0);
+    measure(b, "dense 128x10", product(a, 128, 10, 128, false, true), 2.0 * 128 * 10 * 128, 0);
+    measure(b, "batch 1, [out, in]", product(a, 1, 512, 512, false, true), 2.0 * 512 * 512, 0);
+    Convolution first = {128, 1, 32, 28, 3, 0}, second = {32, 16, 16, 32, 3, 1},
+                third = {32, 64, 64, 8, 3, 1};
+    measure(b, "conv1 3x3x1x32 forward", convolution(a, first), 2.0 * 128 * 676 * 32 * 9, 0);
+    measure(b, "conv1 weight gradient", weight_gradient(a, first, 8), 2.0 * 128 * 676 * 32 * 9, 0);
+    measure(b, "conv 16x16 32x32 p1", convolution(a, second), 2.0 * 32 * 1024 * 16 * 16 * 9, 0);
+    measure(b, "conv 16x16 gradient", weight_gradient(a, second, 8), 2.0 * 32 * 1024 * 16 * 16 * 9,
+            0);
+    measure(b, "conv 64x64 8x8 p1", convolution(a, third), 2.0 * 32 * 64 * 64 * 64 * 9, 0);
+    measure(b, "conv 64x64 gradient", weight_gradient(a, third, 4), 2.0 * 32 * 64 * 64 * 64 * 9, 0);
+    measure(b, "elementwise 4M", elementwise(a, 1 << 22), 0, 12.0 * (1 << 22));
+    measure(b, "elementwise 64K", elementwise(a, 1 << 16), 0, 12.0 * (1 << 16));
+    measure(b, "adam 692224", adam(a, 692224), 0, 28.0 * 692224);
+    measure(b, "max pool 4096x26x26", pool(a, 4096, 26), 0, 5.0 * 4096 * 676);
+    measure(b, "row sums 4096x1024", sums(a, 4096, 1024, false), 0, 4.0 * 4096 * 1024);
+    measure(b, "column sums 4096x1024", sums(a, 4096, 1024, true), 0, 4.0 * 4096 * 1024);
+    measure(b, "transposition 2048^2", transposition(a, 2048, 2048), 0, 8.0 * 2048 * 2048);
+}
+
+int main(int argc, char **argv)
+{
+    Bench bench = {.arena = arena_open(&host_default)};
+    uint32_t threads = argc > 1 ? (uint32_t)atoi(argv[1]) : 2;
+    if (threads == 1) used_clock = CLOCK_THREAD_CPUTIME_ID;
+    Report *report = report_new(bench.arena, sources_new(bench.arena));
+    if (cpu_target(argc > 2 ? argv[2] : NULL, threads, report, &bench.target) != STATUS_ok ||
+        threads_open(threads, &bench.threads) != STATUS_ok ||
+        jit_open(report, &bench.jit) != STATUS_ok)
+        return 1;
+    bench.compiler = compiler_open(&bench.target);
+    bench.peak = fma_peak(&bench);
+    printf("%s, %u threads, FMA peak %.0f GFLOP/s\n", bench.target.name, threads, bench.peak);
+    run_all(&bench);
+    compiler_close(bench.compiler);
+    jit_close(bench.jit);
+    threads_close(bench.threads);
+    arena_close(bench.arena);
+    return 0;
+}

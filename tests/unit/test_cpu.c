@@ -1,0 +1,307 @@
+/* Generated code against kernel_interpret: random kernels at every level that the host runs, tasks split in two. */
+#include <check.h>
+
+#if MLC_HAS_LLVM
+#include "backends/backend.h"
+#include "backends/cpu/cache.h"
+#include "backends/cpu/jit.h"
+#include "backends/cpu/object.h"
+#include "tests/unit/random_kernel.h"
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern const Backend backend_cpu;
+
+static const char *const levels[] = {"sse4.2", "avx2", "avx512"};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+typedef struct Bench {
+    Arena *arena;
+    CpuTarget target;
+    Compiler *compiler;
+    Jit *jit;
+} Bench;
+
+/* False if the host does not run the level. */
+static bool bench_open(Bench *bench, const char *level)
+{
+    bench->arena = arena_open(&host_default);
+    Report *report = report_new(bench->arena, sources_new(bench->arena));
+    if (cpu_target(level, 2, report, &bench->target) != STATUS_ok) {
+        arena_close(bench->arena);
+        return false;
+    }
+    bench->compiler = compiler_open(&bench->target);
+    ck_assert_ptr_nonnull(bench->compiler);
+    ck_assert_int_eq(jit_open(report, &bench->jit), STATUS_ok);
+    return true;
+}
+
+static void bench_close(Bench *bench)
+{
+    compiler_close(bench->compiler);
+    jit_close(bench->jit);
+    arena_close(bench->arena);
+}
+
+static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
+{
+    ObjectCode object = compile_plan(bench->compiler, plan);
+    KernelFunction *function;
+    ck_assert_int_eq(jit_add(bench->jit, object.bytes, object.size, plan->name, &function),
+                     STATUS_ok);
+    free(object.bytes);
+    void *scratch = aligned_alloc(64, (size_t)plan->schedule.scratch + 64);
+    int64_t tasks = plan->schedule.tasks, half = tasks / 2;
+    function(buffer, half, tasks, scratch);
+    if (half) function(buffer, 0, half, scratch);
+    free(scratch);
+}
+
+static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed, bool is_whole)
+{
+    const char *wrong = kernel_verify(kernel, bench->arena);
+    ck_assert_msg(!wrong, "seed %lu: %s", (unsigned long)seed, wrong);
+    Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
+    Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
+    Plan plan = plan_kernel(kernel, &bench->target, bench->arena);
+    kernel_interpret(kernel, expected.at);
+    run_plan(bench, &plan, buffers.at);
+    int64_t element;
+    int differs = buffers_differ(kernel, &expected, &buffers, &element);
+    Text text = {.arena = bench->arena};
+    kernel_print(&text, kernel);
+    ck_assert_msg(differs < 0, "%s, seed %lu: buffer %d, element %ld\n%s", bench->target.name,
+                  (unsigned long)seed, differs, (long)element, text.at);
+    buffers_free(&expected);
+    buffers_free(&buffers);
+}
+
+#define SEEDS 7
+
+/* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
+static void check_kind(RandomKind kind)
+{
+    for (int level = 0; level < LEVELS; level++) {
+        Bench bench;
+        if (!bench_open(&bench, levels[level])) continue;
+        bool is_whole = kind == RANDOM_contraction && !bench.target.has_fma;
+        for (uint64_t seed = 1; seed <= SEEDS; seed++)
+            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed, is_whole);
+        bench_close(&bench);
+    }
+}
+
+START_TEST(elementwise)
+{
+    check_kind(RANDOM_elementwise);
+}
+END_TEST
+
+START_TEST(reductions)
+{
+    check_kind(RANDOM_reduction);
+}
+END_TEST
+
+START_TEST(scatters)
+{
+    check_kind(RANDOM_scatter);
+}
+END_TEST
+
+START_TEST(contractions)
+{
+    check_kind(RANDOM_contraction);
+}
+END_TEST
+
+static Scalar load_matrix(Kernel *kernel, Affine row, Affine column, int64_t rows, int64_t columns)
+{
+    Access access = {.rank = 2, .stride = {columns, 1}};
+    access.at[0] = (Coordinate){.affine = row, .divisor = 1, .extent = rows};
+    access.at[1] = (Coordinate){.affine = column, .divisor = 1, .extent = columns};
+    access.buffer = kernel_buffer(kernel, TYPE_f32, rows * columns, false);
+    return kernel_load(kernel, &access);
+}
+
+/* layout: bit 0: a is [k, m]; bit 1: b is [n, k]; bit 2: the result is [n, m]. */
+static Kernel *product(Arena *arena, int64_t m, int64_t n, int64_t k, int layout)
+{
+    Kernel *kernel = kernel_new(arena);
+    Affine i = affine_axis(kernel_axis(kernel, AXIS_parallel, m));
+    Affine j = affine_axis(kernel_axis(kernel, AXIS_parallel, n));
+    Affine l = affine_axis(kernel_axis(kernel, AXIS_reduction, k));
+    Scalar a = layout & 1 ? load_matrix(kernel, l, i, k, m) : load_matrix(kernel, i, l, m, k);
+    Scalar b = layout & 2 ? load_matrix(kernel, j, l, n, k) : load_matrix(kernel, l, j, k, n);
+    Scalar factors[] = {a, b};
+    Scalar sum =
+        kernel_reduce(kernel, REDUCE_add, 4, kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
+    Access access = {.rank = 2, .stride = {n, 1}};
+    access.at[0] = (Coordinate){.affine = i, .divisor = 1, .extent = m};
+    access.at[1] = (Coordinate){.affine = j, .divisor = 1, .extent = n};
+    if (layout & 4) access.stride[0] = 1, access.stride[1] = m;
+    access.buffer = kernel_buffer(kernel, TYPE_f32, m * n, true);
+    kernel_store(kernel, &access, sum, false);
+    return kernel;
+}
+
+START_TEST(products)
+{
+    static const int64_t extent[] = {1, 2, 3, 15, 16, 17, 33, 70};
+    enum { EXTENTS = sizeof extent / sizeof *extent };
+    for (int level = 0; level < LEVELS; level++) {
+        Bench bench;
+        if (!bench_open(&bench, levels[level])) continue;
+        for (int i = 0; i < 2 * EXTENTS; i++) {
+            int64_t m = extent[i % EXTENTS], n = extent[i * 5 / 3 % EXTENTS];
+            int64_t k = extent[(i * 3 + 4) % EXTENTS];
+            Kernel *kernel = product(bench.arena, m, n, k, i % 8);
+            check_kernel(&bench, kernel, (uint64_t)i, !bench.target.has_fma);
+        }
+        bench_close(&bench);
+    }
+}
+END_TEST
+
+static void remove_folder(const char *folder)
+{
+    DIR *open = opendir(folder);
+    char path[512];
+    for (const struct dirent *entry; open && (entry = readdir(open));) {
+        snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
+        unlink(path);
+    }
+    if (open) closedir(open);
+    rmdir(folder);
+}
+
+static Module *module_of(Context *context, int64_t n)
+{
+    Module *module = arena_new(context->arena, Module);
+    *list_add(context->arena, &module->kernel) = product(context->arena, n, n, n, 0);
+    Region *region = arena_array(context->arena, Region, 3);
+    region[0] = (Region){.place = PLACE_input, .index = 0, .bytes = n * n * 4};
+    region[1] = (Region){.place = PLACE_input, .index = 0, .bytes = n * n * 4};
+    region[2] = (Region){.place = PLACE_output, .index = 0, .bytes = n * n * 4};
+    *list_add(context->arena, &module->call) =
+        (Call){.count = 3, .binding = region, .flops = 1 << 20};
+    *list_add(context->arena, &module->input) = (Port){.type = TYPE_f32};
+    *list_add(context->arena, &module->output) = (Port){.type = TYPE_f32};
+    return module;
+}
+
+/* Opens a device, compiles and runs the square of a matrix, and gives what was compiled and read. */
+static BackendStatistics square(const char *folder, float *result, int64_t n)
+{
+    Arena *arena = arena_open(&host_default);
+    Context context = {.arena = arena, .sources = sources_new(arena)};
+    context.report = report_new(arena, context.sources);
+    BackendOptions options = {.threads = 2, .cache_folder = folder};
+    Device *device;
+    Executable *executable;
+    ck_assert_int_eq(backend_cpu.open(&options, context.report, &device), STATUS_ok);
+    BackendEntry entry = {.module = module_of(&context, n)};
+    ck_assert_int_eq(backend_cpu.compile(device, &context, &entry, &executable), STATUS_ok);
+    float *input = arena_array(arena, float, n *n);
+    for (int64_t i = 0; i < n * n; i++)
+        input[i] = (float)(i % 7) - 2;
+    ck_assert_int_eq(backend_cpu.run(executable, (const void *[]){input}, (void *[]){result}, NULL),
+                     STATUS_ok);
+    for (int64_t i = 0; i < n * n; i++) {
+        float sum = 0;
+        for (int64_t k = 0; k < n; k++)
+            sum += input[i / n * n + k] * input[k * n + i % n];
+        ck_assert_float_eq(result[i], sum);
+    }
+    BackendStatistics statistics = backend_cpu.statistics(executable);
+    backend_cpu.dispose(executable);
+    backend_cpu.close(device);
+    arena_close(arena);
+    return statistics;
+}
+
+/* Changes one byte of every file of the cache. */
+static void damage(const char *folder, long where)
+{
+    DIR *open = opendir(folder);
+    ck_assert_ptr_nonnull(open);
+    for (const struct dirent *entry; (entry = readdir(open));) {
+        char path[512];
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
+        FILE *file = fopen(path, "r+b");
+        ck_assert_ptr_nonnull(file);
+        fseek(file, where, where < 0 ? SEEK_END : SEEK_SET);
+        int byte = fgetc(file);
+        fseek(file, -1, SEEK_CUR);
+        fputc(byte ^ 0x55, file);
+        fclose(file);
+    }
+    closedir(open);
+}
+
+START_TEST(cache)
+{
+    char folder[] = "/tmp/mlc-cache-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    float result[19 * 19];
+    BackendStatistics cold = square(folder, result, 19), warm = square(folder, result, 19);
+    ck_assert_uint_eq(cold.compiled, 1);
+    ck_assert_uint_eq(cold.cached, 0);
+    ck_assert_uint_eq(warm.compiled, 0);
+    ck_assert_uint_eq(warm.cached, 1);
+    static const long where[] = {0, 9, 20, 33, 41, 60, 300, -1, -100};
+    for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
+        damage(folder, where[i]);
+        ck_assert_uint_eq(square(folder, result, 19).compiled, 1);
+    }
+    Cache opened = cache_open(folder);
+    cache_trim(&opened, 0);
+    cache_close(&opened);
+    ck_assert_uint_eq(square(folder, result, 19).compiled, 1);
+    remove_folder(folder);
+}
+END_TEST
+
+START_TEST(unknown_target)
+{
+    Arena *arena = arena_open(&host_default);
+    Report *report = report_new(arena, sources_new(arena));
+    CpuTarget target;
+    ck_assert_int_eq(cpu_target("avx1024", 1, report, &target), STATUS_usage);
+    ck_assert_uint_eq(report_errors(report), 1);
+    arena_close(arena);
+}
+END_TEST
+
+static void add_tests(TCase *tests)
+{
+    tcase_add_test(tests, elementwise);
+    tcase_add_test(tests, reductions);
+    tcase_add_test(tests, scatters);
+    tcase_add_test(tests, contractions);
+    tcase_add_test(tests, products);
+    tcase_add_test(tests, cache);
+    tcase_add_test(tests, unknown_target);
+}
+#else
+static void add_tests(TCase *tests)
+{
+    (void)tests; /* the backend is not in this build */
+}
+#endif
+
+Suite *suite_cpu(void);
+Suite *suite_cpu(void)
+{
+    Suite *suite = suite_create("cpu");
+    TCase *tests = tcase_create("cpu");
+    tcase_set_timeout(tests, 120);
+    add_tests(tests);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

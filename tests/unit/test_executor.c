@@ -1,0 +1,90 @@
+#include "runtime/core/executor.h"
+#include <check.h>
+#include <string.h>
+
+enum { ELEMENTS = 100 };
+
+/* Tasks of ten elements: out = in * 2, through scratch. */
+static void twice(void *const *buffers, int64_t begin, int64_t end, void *scratch)
+{
+    float *kept = scratch;
+    for (int64_t task = begin; task < end; task++)
+        for (int64_t i = task * 10; i < task * 10 + 10; i++) {
+            kept[i % 10] = ((const float *)buffers[0])[i] * 2;
+            ((float *)buffers[1])[i] = kept[i % 10];
+        }
+}
+
+/* out += in; one task. */
+static void add_to(void *const *buffers, int64_t begin, int64_t end, void *scratch)
+{
+    (void)begin, (void)end, (void)scratch;
+    for (int64_t i = 0; i < ELEMENTS; i++)
+        ((float *)buffers[1])[i] += ((const float *)buffers[0])[i];
+}
+
+static Module *module_of(Arena *arena, const float *literal)
+{
+    Module *module = arena_new(arena, Module);
+    module->arena_bytes = 2 * ELEMENTS * sizeof(float);
+    for (int i = 0; i < 2; i++)
+        *list_add(arena, &module->kernel) = arena_new(arena, Kernel);
+    *list_add(arena, &module->literal) = (Literal){literal, ELEMENTS * sizeof(float)};
+    static const Region in = {.place = PLACE_input}, out = {.place = PLACE_output},
+                        state = {.place = PLACE_state, .index = 1},
+                        table = {.place = PLACE_literal},
+                        middle = {.place = PLACE_arena, .offset = ELEMENTS * sizeof(float)};
+    const Region bound[][2] = {{in, middle}, {middle, out}, {table, state}, {out, state}};
+    for (int i = 0; i < 4; i++) {
+        Region *binding = arena_array(arena, Region, 2);
+        memcpy(binding, bound[i], sizeof bound[i]);
+        *list_add(arena, &module->call) =
+            (Call){.kernel = i >= 2, .count = 2, .binding = binding, .flops = i % 2 ? 0 : 1 << 20};
+    }
+    return module;
+}
+
+static void check_threads(uint32_t count)
+{
+    Arena *arena = arena_open(&host_default);
+    Threads *threads;
+    Executor *executor;
+    float input[ELEMENTS], output[ELEMENTS], state[ELEMENTS] = {0}, literal[ELEMENTS];
+    for (int i = 0; i < ELEMENTS; i++)
+        input[i] = (float)i, literal[i] = 0.5f;
+    static const KernelCode code[] = {{twice, 10, 40}, {add_to, 1, 0}};
+    ck_assert_int_eq(threads_open(count, &threads), STATUS_ok);
+    Module *module = module_of(arena, literal);
+    ck_assert_int_eq(executor_open(module, code, threads, &executor), STATUS_ok);
+    const double *seconds;
+    executor_profile(executor, true, &seconds);
+    for (int run = 0; run < 2; run++)
+        executor_run(executor, (const void *[]){input}, (void *[]){output},
+                     (void *[]){NULL, state});
+    for (int i = 0; i < ELEMENTS; i++) {
+        ck_assert_float_eq(output[i], 4 * input[i]);
+        ck_assert_float_eq(state[i], 2 * (4 * input[i] + 0.5f));
+    }
+    for (int i = 0; i < 4; i++)
+        ck_assert_double_ge(seconds[i], 0);
+    executor_close(executor);
+    threads_close(threads);
+    arena_close(arena);
+}
+
+START_TEST(runs_calls_in_order)
+{
+    for (uint32_t count = 1; count <= 4; count++)
+        check_threads(count);
+}
+END_TEST
+
+Suite *suite_executor(void);
+Suite *suite_executor(void)
+{
+    Suite *suite = suite_create("executor");
+    TCase *tests = tcase_create("executor");
+    tcase_add_test(tests, runs_calls_in_order);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

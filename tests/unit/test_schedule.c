@@ -1,0 +1,117 @@
+/* Merging of axes keeps the meaning; schedules keep their own rules, whatever the kernel. */
+#include "ir/kernel/schedule.h"
+#include "tests/unit/random_kernel.h"
+#include <check.h>
+
+static const ScheduleTarget machine = {16, 32, 2, 48 << 10, 2 << 20};
+
+static bool is_reduction_free(const Kernel *kernel)
+{
+    for (uint32_t i = 1; i < kernel->scalar.count; i++)
+        if (kernel->scalar.at[i].op == SCALAR_reduce) return false;
+    return true;
+}
+
+START_TEST(merging_keeps_the_meaning)
+{
+    Arena *arena = arena_open(&host_default);
+    for (int kind = 0; kind < RANDOM_KIND_COUNT; kind++)
+        for (uint64_t seed = 100; seed < 115; seed++) {
+            Kernel *kernel = random_kernel((RandomKind)kind, seed, arena);
+            Contraction contraction;
+            bool is_contraction = contraction_of(kernel, &contraction);
+            Kernel *merged = kernel_merge_axes(kernel, is_contraction ? &contraction : NULL, arena);
+            Contraction again;
+            /* Merged away, an axis may no longer tell the factors apart: then the interpreter does not know. */
+            if (contraction_of(merged, &again) != is_contraction) continue;
+            Buffers a = random_buffers(kernel, seed, false, arena);
+            Buffers b = random_buffers(kernel, seed, false, arena);
+            kernel_interpret(kernel, a.at);
+            kernel_interpret(merged, b.at);
+            int64_t element;
+            ck_assert_int_lt(buffers_differ(kernel, &a, &b, &element), 0);
+            buffers_free(&a);
+            buffers_free(&b);
+        }
+    arena_close(arena);
+}
+END_TEST
+
+START_TEST(contiguous_axes_become_one)
+{
+    Arena *arena = arena_open(&host_default);
+    Kernel *kernel = kernel_new(arena);
+    Access access = {.rank = 3, .stride = {35, 7, 1}};
+    static const int64_t extent[] = {3, 5, 7};
+    for (int d = 0; d < 3; d++) {
+        Axis axis = kernel_axis(kernel, AXIS_parallel, extent[d]);
+        access.at[d] = (Coordinate){.affine = affine_axis(axis), .divisor = 1, .extent = extent[d]};
+    }
+    access.buffer = kernel_buffer(kernel, TYPE_f32, 105, false);
+    Scalar value = kernel_load(kernel, &access);
+    access.buffer = kernel_buffer(kernel, TYPE_f32, 105, true);
+    kernel_store(kernel, &access, value, false);
+    ck_assert(is_reduction_free(kernel));
+    Kernel *merged = kernel_merge_axes(kernel, NULL, arena);
+    ck_assert_int_eq(merged->axis.at[0].extent, 1);
+    ck_assert_int_eq(merged->axis.at[1].extent, 1);
+    ck_assert_int_eq(merged->axis.at[2].extent, 105);
+    arena_close(arena);
+}
+END_TEST
+
+static void check_tasks(const Kernel *kernel, const Schedule *s)
+{
+    int64_t tasks = 1;
+    for (uint32_t i = 0; i < s->task_count; i++) {
+        const AxisInfo *axis = &kernel->axis.at[s->task[i].axis.id - 1];
+        ck_assert_int_eq(axis->kind, AXIS_parallel);
+        ck_assert_int_ge(s->task[i].block, 1);
+        tasks *= (axis->extent + s->task[i].block - 1) / s->task[i].block;
+        if (s->task[i].axis.id == s->vector.id) ck_assert_int_eq(s->task[i].block % s->width, 0);
+        for (uint32_t k = 0; k < i; k++)
+            ck_assert_uint_ne(s->task[k].axis.id, s->task[i].axis.id);
+    }
+    ck_assert_int_eq(tasks, s->tasks);
+    ck_assert_int_ge(s->tasks, 1);
+}
+
+static void check_registers(const Schedule *s)
+{
+    if (!s->contraction) return;
+    ck_assert_uint_le(s->rows * s->vectors + s->vectors + 1, machine.registers);
+    uint32_t rows = 1;
+    for (uint32_t i = 0; i < s->tile_count; i++)
+        rows *= (uint32_t)s->tile[i].block;
+    ck_assert_uint_eq(rows, s->rows);
+}
+
+START_TEST(schedules_keep_their_rules)
+{
+    Arena *arena = arena_open(&host_default);
+    for (int kind = 0; kind < RANDOM_KIND_COUNT; kind++)
+        for (uint64_t seed = 0; seed < 200; seed++) {
+            Kernel *kernel = random_kernel((RandomKind)kind, seed, arena);
+            Contraction contraction;
+            const Contraction *of = contraction_of(kernel, &contraction) ? &contraction : NULL;
+            kernel = kernel_merge_axes(kernel, of, arena);
+            Schedule schedule = schedule_default(kernel, of, &machine, arena);
+            check_tasks(kernel, &schedule);
+            check_registers(&schedule);
+        }
+    arena_close(arena);
+}
+END_TEST
+
+Suite *suite_schedule(void);
+Suite *suite_schedule(void)
+{
+    Suite *suite = suite_create("schedule");
+    TCase *tests = tcase_create("schedule");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, merging_keeps_the_meaning);
+    tcase_add_test(tests, contiguous_axes_become_one);
+    tcase_add_test(tests, schedules_keep_their_rules);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
