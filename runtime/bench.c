@@ -194,7 +194,7 @@ mlc_status mlc_bench(mlc_model *model, const mlc_bench_options *options, const c
 {
     if (!model || !text || (options && options->size != sizeof *options)) return MLC_USAGE;
     Benching benching = {.model = model, .options = options};
-    mlc_status status = session_guard(model->session, &model->context, bench, &benching);
+    mlc_status status = model_guard(model, bench, &benching);
     *text = status == MLC_OK ? text_done(&benching.text) : "";
     return status;
 }

@@ -51,7 +51,7 @@ mlc_status mlc_entry_ports(mlc_model *model, const char *entry, const mlc_tensor
 {
     if (!model || !entry || !inputs || !input_count || !outputs || !output_count) return MLC_USAGE;
     Calling calling = {.model = model, .entry = entry};
-    mlc_status status = session_guard(model->session, &model->context, work_ports, &calling);
+    mlc_status status = model_guard(model, work_ports, &calling);
     if (status != MLC_OK) return status;
     const Compiled *c = calling.compiled;
     *inputs = tensors_of(model, c->input, c->input_count);
@@ -73,7 +73,7 @@ mlc_status mlc_call(mlc_model *model, const char *entry, const void *const *inpu
 {
     if (!model || !entry) return MLC_USAGE;
     Calling calling = {.model = model, .entry = entry, .input = inputs, .output = outputs};
-    return session_guard(model->session, &model->context, work_call, &calling);
+    return model_guard(model, work_call, &calling);
 }
 
 static Status work_weights(void *argument)
@@ -96,7 +96,7 @@ static Status work_weights(void *argument)
 mlc_status mlc_weights(mlc_model *model, const mlc_tensor **tensors, uint32_t *count)
 {
     if (!model || !tensors || !count) return MLC_USAGE;
-    mlc_status status = session_guard(model->session, &model->context, work_weights, model);
+    mlc_status status = model_guard(model, work_weights, model);
     *tensors = model->tensor.at;
     *count = status == MLC_OK ? model->tensor.count : 0;
     return status;
@@ -113,7 +113,7 @@ mlc_status mlc_save(mlc_model *model, const char *path)
 {
     if (!model || !path) return MLC_USAGE;
     Calling calling = {.model = model, .out = path};
-    return session_guard(model->session, &model->context, work_save, &calling);
+    return model_guard(model, work_save, &calling);
 }
 
 static Status work_load(void *argument)
@@ -126,7 +126,7 @@ mlc_status mlc_load(mlc_model *model, const char *path)
 {
     if (!model || !path) return MLC_USAGE;
     Calling calling = {.model = model, .in = path};
-    return session_guard(model->session, &model->context, work_load, &calling);
+    return model_guard(model, work_load, &calling);
 }
 
 /* --- on files -------------------------------------------------------------------------------------------------------------- */
@@ -298,5 +298,5 @@ mlc_status mlc_run(mlc_model *model, const char *entry, const char *weights, con
 {
     if (!model || !entry || !out) return MLC_USAGE;
     Calling calling = {.model = model, .entry = entry, .weights = weights, .in = in, .out = out};
-    return session_guard(model->session, &model->context, work_run, &calling);
+    return model_guard(model, work_run, &calling);
 }

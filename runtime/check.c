@@ -159,7 +159,7 @@ mlc_status mlc_check(mlc_model *model, bool json, const char **text)
 {
     if (!model || !text) return MLC_USAGE;
     Checking checking = {.model = model, .json = json};
-    mlc_status status = session_guard(model->session, &model->context, check, &checking);
+    mlc_status status = model_guard(model, check, &checking);
     *text = status == MLC_OK ? text_done(&checking.text) : "";
     return status;
 }

@@ -9,6 +9,12 @@ int64_t port_bytes(const Port *port)
     return shape_elements(&port->shape) * type_info[port->type].bytes;
 }
 
+const TrainSettings *model_settings(const mlc_model *model)
+{
+    const TrainSettings *train = model->experiment ? experiment_train(model->experiment) : NULL;
+    return train && train->present ? train : NULL;
+}
+
 static const Split *training_split(const mlc_model *model)
 {
     const Split *split = data_split(model->data, "train");
@@ -17,9 +23,9 @@ static const Split *training_split(const mlc_model *model)
 
 Status model_batch(mlc_model *model, int64_t *batch)
 {
-    const TrainSettings *train = experiment_train(model->experiment);
+    const TrainSettings *train = model_settings(model);
     *batch = 1;
-    if (!train || !train->present) return STATUS_ok;
+    if (!train) return STATUS_ok;
     *batch = train->batch;
     if (train->batch > 0 && !model->data) return STATUS_ok;
     TRY(model_data(model));
@@ -53,7 +59,8 @@ static int64_t data_extent(void *user, const char *input, int axis)
         bool named = !strcmp(field->name, input) || split->field_count == 1;
         if (named && axis >= 1 && axis <= field->sample.rank) return field->sample.extent[axis - 1];
     }
-    if (axis >= 1 && axis <= split->field[0].sample.rank) return split->field[0].sample.extent[axis - 1];
+    if (axis >= 1 && axis <= split->field[0].sample.rank)
+        return split->field[0].sample.extent[axis - 1];
     return 0;
 }
 
@@ -62,14 +69,15 @@ static int64_t data_extent(void *user, const char *input, int axis)
 #define ASSUMED_STEPS_PER_EPOCH 1000
 static void bind_length(mlc_model *model, Binding *binding)
 {
-    const TrainSettings *train = experiment_train(model->experiment);
-    if (!train || !train->present) return;
-    int64_t samples = model->data ? training_split(model)->count : ASSUMED_STEPS_PER_EPOCH * binding->batch;
+    const TrainSettings *train = model_settings(model);
+    if (!train) return;
+    int64_t samples =
+        model->data ? training_split(model)->count : ASSUMED_STEPS_PER_EPOCH * binding->batch;
     binding->steps_per_epoch = (samples + binding->batch - 1) / binding->batch;
     binding->steps = train->steps > 0 ? train->steps : train->epochs * samples / binding->batch;
 }
 
-static Status elaborate(mlc_model *model, Compiled *c)
+static Status elaborate_experiment(mlc_model *model, Compiled *c)
 {
     Binding binding = {.batch = c->batch, .data_extent = data_extent, .user = model};
     int64_t train_batch = 0;
@@ -79,12 +87,32 @@ static Status elaborate(mlc_model *model, Compiled *c)
     binding.steps = length.steps;
     binding.steps_per_epoch = length.steps_per_epoch;
     c->elaborated = experiment_elaborate(model->experiment, c->arena, &binding, 1u << c->kind);
-    if (!c->elaborated) return STATUS_invalid;
+    return c->elaborated ? STATUS_ok : STATUS_invalid;
+}
+
+/* IR text is a program already. */
+static Status take_program(mlc_model *model, Compiled *c)
+{
+    TRY(model_program(model));
+    Elaborated *elaborated = arena_new(c->arena, Elaborated);
+    *elaborated = (Elaborated){.program = model->program};
+    c->elaborated = elaborated;
+    return STATUS_ok;
+}
+
+static Status elaborate(mlc_model *model, Compiled *c)
+{
+    bool is_program = model_is_program(model);
+    TRY(is_program ? take_program(model, c) : elaborate_experiment(model, c));
     c->raw = c->elaborated->program->entry[c->kind];
     if (c->raw) return STATUS_ok;
     const Span nowhere = {0};
-    report_error(model->context.report, nowhere, "%s has no entry `%s`", model->path, entry_name[c->kind]);
-    report_hint(model->context.report, "init, step, loss, grad and eval need a `train` block; predict needs an `output`");
+    report_error(model->context.report, nowhere, "%s has no entry `%s`", model->path,
+                 entry_name[c->kind]);
+    if (!is_program)
+        report_hint(
+            model->context.report,
+            "init, step, loss, grad and eval need a `train` block; predict needs an `output`");
     return STATUS_invalid;
 }
 
@@ -106,8 +134,8 @@ static void list_ports(mlc_model *model, Compiled *c)
     for (uint32_t i = 0; i < graph->result.count; i++) {
         const Result *result = &graph->result.at[i];
         if (result->kind != RESULT_output) continue;
-        output[c->output_count++] =
-            (Port){result->name, graph_type(graph, result->value), *graph_shape(graph, result->value)};
+        output[c->output_count++] = (Port){result->name, graph_type(graph, result->value),
+                                           *graph_shape(graph, result->value)};
     }
     c->input = input;
     c->input_source = source;
@@ -119,11 +147,12 @@ static void list_ports(mlc_model *model, Compiled *c)
 static const char *precision_of(const mlc_model *model)
 {
     if (model->precision) return model->precision;
-    const TrainSettings *train = experiment_train(model->experiment);
-    return train && train->present && train->precision ? train->precision : "f32";
+    const TrainSettings *train = model_settings(model);
+    return train && train->precision ? train->precision : "f32";
 }
 
-static Status run_passes(mlc_model *model, Compiled *c, CompileDepth depth, const PassOptions *options)
+static Status run_passes(mlc_model *model, Compiled *c, CompileDepth depth,
+                         const PassOptions *options)
 {
     const Program *program = c->elaborated->program;
     if (!c->graph) {
@@ -170,37 +199,40 @@ static Compiled *find(mlc_model *model, EntryKind kind, int64_t batch)
     return c;
 }
 
-Status compile_dump(mlc_model *model, EntryKind kind, int64_t batch,
-                    void (*dump)(void *user, const char *pass, const Graph *graph), void *user, Compiled **compiled)
+static PassOptions pass_options(const mlc_model *model)
 {
-    if (batch == 0) TRY(model_batch(model, &batch));
-    Compiled *c = find(model, kind, batch);
-    PassOptions options = {.verify = model->verify,
-                           .precision = precision_of(model),
-                           .memory = model->memory,
-                           .alignment = 64,
-                           .dump = dump,
-                           .user = user};
-    TRY(advance(model, c, COMPILE_graph, &options));
-    TRY(run_passes(model, c, COMPILE_passes, &options));
-    *compiled = c;
+    return (PassOptions){.verify = model->verify,
+                         .precision = precision_of(model),
+                         .memory = model->memory,
+                         .alignment = 64};
+}
+
+Status compile_dump(mlc_model *model, EntryKind kind,
+                    void (*dump)(void *user, const char *pass, const Graph *graph), void *user,
+                    const Graph **graph)
+{
+    Compiled *c;
+    TRY(compile_entry(model, kind, 0, COMPILE_graph, &c));
+    PassOptions options = pass_options(model);
+    options.dump = dump;
+    options.user = user;
+    *graph = passes_run(&model->context, c->arena, c->elaborated->program, c->raw, &options);
     return STATUS_ok;
 }
 
-Status compile_entry(mlc_model *model, EntryKind kind, int64_t batch, CompileDepth depth, Compiled **compiled)
+Status compile_entry(mlc_model *model, EntryKind kind, int64_t batch, CompileDepth depth,
+                     Compiled **compiled)
 {
     if (batch == 0) TRY(model_batch(model, &batch));
     Compiled *c = find(model, kind, batch);
-    PassOptions options = {.verify = model->verify,
-                           .precision = precision_of(model),
-                           .memory = model->memory,
-                           .alignment = 64};
+    PassOptions options = pass_options(model);
     TRY(advance(model, c, depth, &options));
     *compiled = c;
     return STATUS_ok;
 }
 
-Status compiled_run(mlc_model *model, const Compiled *compiled, const void *const *input, void *const *output)
+Status compiled_run(mlc_model *model, const Compiled *compiled, const void *const *input,
+                    void *const *output)
 {
     for (uint32_t i = 0; i < compiled->elaborated->program->state.count; i++)
         compiled->state[i] = model->state.at[compiled->state_memory[i]].bytes;

@@ -1,6 +1,6 @@
 #ifndef MLC_RUNTIME_COMPILE_H
 #define MLC_RUNTIME_COMPILE_H
-/* From the experiment to something that runs: elaborated for a batch, passed, lowered, compiled by the backend.  Kept per model
+/* From the experiment, or a file of IR text, to something that runs: elaborated for a batch, passed, lowered, compiled by the backend.  Kept per model
  * for each (batch, entry), so that asking again is free. */
 #include "runtime/session.h"
 
@@ -10,16 +10,17 @@ struct Compiled {
     int64_t batch;
     EntryKind kind;
     const Elaborated *elaborated;
-    Graph *raw;   /* as the frontend made it */
-    Graph *graph; /* after the passes */
-    Module *module; /* NULL on a backend that takes graphs */
+    Graph *raw;             /* as the frontend made it, or as the IR text says it */
+    Graph *graph;           /* after the passes */
+    Module *module;         /* NULL on a backend that takes graphs */
     Executable *executable; /* NULL until compile_entry was asked for it */
     uint32_t input_count, output_count;
-    const Port *input, *output;    /* in the order of Backend.run */
-    const uint32_t *input_source;  /* index into elaborated->input of each input; UINT32_MAX: not a model input */
-    const uint32_t *state_memory;  /* index into model->state of each state of the program */
-    void **state;                  /* room for their addresses, for compiled_run */
-    double seconds;                /* frontend, passes and backend together */
+    const Port *input, *output; /* in the order of Backend.run */
+    const uint32_t *
+        input_source; /* index into elaborated->input of each input; UINT32_MAX: not a model input */
+    const uint32_t *state_memory; /* index into model->state of each state of the program */
+    void **state;                 /* room for their addresses, for compiled_run */
+    double seconds;               /* frontend, passes and backend together */
 };
 
 typedef enum CompileDepth {
@@ -30,14 +31,19 @@ typedef enum CompileDepth {
 } CompileDepth;
 
 /* batch 0: the one of the train block (all: the training split's count), else 1. The report is filled on failure. */
-Status compile_entry(mlc_model *model, EntryKind kind, int64_t batch, CompileDepth depth, Compiled **compiled);
-/* As compile_entry, with every pass's result handed to dump. */
-Status compile_dump(mlc_model *model, EntryKind kind, int64_t batch,
-                    void (*dump)(void *user, const char *pass, const Graph *graph), void *user, Compiled **compiled);
+Status compile_entry(mlc_model *model, EntryKind kind, int64_t batch, CompileDepth depth,
+                     Compiled **compiled);
+/* The passes once more, with every one's result handed to dump; *graph is the last. Nothing of it is kept. */
+Status compile_dump(mlc_model *model, EntryKind kind,
+                    void (*dump)(void *user, const char *pass, const Graph *graph), void *user,
+                    const Graph **graph);
 
 /* Runs it on buffers in the order of compiled->input and ->output. States are the model's. */
-Status compiled_run(mlc_model *model, const Compiled *compiled, const void *const *input, void *const *output);
+Status compiled_run(mlc_model *model, const Compiled *compiled, const void *const *input,
+                    void *const *output);
 
+/* Of the train block; NULL if the file has none. */
+const TrainSettings *model_settings(const mlc_model *model);
 /* The batch size that training uses: train.batch, the whole split for `all`, never more than there is. */
 Status model_batch(mlc_model *model, int64_t *batch);
 /* The name of an entry, or a report with a suggestion. */

@@ -1,4 +1,5 @@
 /* `mlc dump`: every stage of compilation as text, and graphs as pictures. */
+#include "frontend/parser.h"
 #include "ir/graph/print.h"
 #include "runtime/compile.h"
 
@@ -9,8 +10,7 @@ typedef struct Dumping {
     const char *stage, *entry, *format;
     CompileDepth depth;
     Text text;
-    const char *wanted; /* the pass whose result is shown */
-    bool seen;
+    bool seen; /* the pass that is shown has run; some run again later */
 } Dumping;
 
 static bool as_picture(const Dumping *d)
@@ -29,18 +29,17 @@ static void show_graph(Dumping *d, const Graph *graph)
 static void after_pass(void *user, const char *pass, const Graph *graph)
 {
     Dumping *d = user;
-    if (d->seen || strcmp(pass, d->wanted) != 0) return;
+    if (d->seen || strcmp(pass, d->stage) != 0) return;
     d->seen = true;
     show_graph(d, graph);
 }
 
 static Status dump_passes(Dumping *d, EntryKind kind)
 {
-    Compiled *c;
-    d->wanted = d->stage;
+    const Graph *last;
     d->seen = false;
-    TRY(compile_dump(d->model, kind, 0, after_pass, d, &c));
-    if (!strcmp(d->stage, "optimize")) show_graph(d, c->graph);
+    TRY(compile_dump(d->model, kind, after_pass, d, &last));
+    if (!strcmp(d->stage, "optimize")) show_graph(d, last);
     return STATUS_ok;
 }
 
@@ -50,7 +49,8 @@ static Status dump_module(Dumping *d, EntryKind kind)
     mlc_model *model = d->model;
     TRY(compile_entry(model, kind, 0, COMPILE_module, &c));
     if (!c->module) {
-        report_error(model->context.report, (Span){0}, "the %s backend has no stage `%s`", model->backend->name, d->stage);
+        report_error(model->context.report, (Span){0}, "the %s backend has no stage `%s`",
+                     model->backend->name, d->stage);
         return STATUS_usage;
     }
     if (!strcmp(d->stage, "plan") || !strcmp(d->stage, "fuse")) {
@@ -74,7 +74,7 @@ static Status dump_entry(Dumping *d, EntryKind kind)
     if (d->depth == COMPILE_module) return dump_module(d, kind);
     if (d->depth == COMPILE_passes) return dump_passes(d, kind);
     TRY(compile_entry(d->model, kind, 0, COMPILE_graph, &c));
-    show_graph(d, c->raw);
+    show_graph(d, graph_sweep(c->raw, c->arena));
     return STATUS_ok;
 }
 
@@ -99,24 +99,61 @@ static Status find_stage(Dumping *d)
     return STATUS_usage;
 }
 
-/* Without --entry: what a reader most likely means, the whole step, or predict of a model that is not trained. */
+static Status check_format(const Dumping *d)
+{
+    Report *report = d->model->context.report;
+    if (!d->format || !strcmp(d->format, "text")) return STATUS_ok;
+    if (!as_picture(d)) {
+        report_error(report, (Span){0}, "unknown format `%s`", d->format);
+        report_hint(report, "the formats are text and dot");
+        return STATUS_usage;
+    }
+    if (d->depth != COMPILE_module && strcmp(d->stage, "ast") != 0) return STATUS_ok;
+    report_error(report, (Span){0}, "the stage `%s` is no graph, so it has no picture", d->stage);
+    report_hint(report, "leave --format away");
+    return STATUS_usage;
+}
+
+static Status dump_syntax(Dumping *d)
+{
+    Context *context = &d->model->context;
+    if (model_is_program(d->model)) {
+        report_error(context->report, (Span){0}, "%s holds IR text, which has no stage `ast`",
+                     d->model->path);
+        return STATUS_usage;
+    }
+    const Ast *file = parse_file(context, d->model->source);
+    if (report_errors(context->report)) return STATUS_invalid;
+    ast_print(&d->text, file, context->names);
+    return STATUS_ok;
+}
+
+/* Without --entry: what a reader most likely means, the whole step, or predict of a model that is not trained; of IR text the
+ * first entry that it has. */
+static EntryKind usual_entry(const mlc_model *model)
+{
+    if (!model->program) return model_settings(model) ? ENTRY_step : ENTRY_predict;
+    int kind = 0;
+    while (kind < ENTRY_COUNT - 1 && !model->program->entry[kind])
+        kind++;
+    return (EntryKind)kind;
+}
+
 static Status dump(void *argument)
 {
     Dumping *d = argument;
-    EntryKind kind;
-    const TrainSettings *train = experiment_train(d->model->experiment);
     d->text.arena = d->model->arena;
     TRY(find_stage(d));
-    if (!strcmp(d->stage, "ast")) {
-        ast_print(&d->text, experiment_ast(d->model->experiment), d->model->context.names);
-        return STATUS_ok;
-    }
-    if (!d->entry) return dump_entry(d, train && train->present ? ENTRY_step : ENTRY_predict);
-    TRY(entry_named(d->model, d->entry, &kind));
+    TRY(check_format(d));
+    if (!strcmp(d->stage, "ast")) return dump_syntax(d);
+    TRY(model_is_program(d->model) ? model_program(d->model) : model_experiment(d->model));
+    EntryKind kind = usual_entry(d->model);
+    if (d->entry) TRY(entry_named(d->model, d->entry, &kind));
     return dump_entry(d, kind);
 }
 
-mlc_status mlc_dump(mlc_model *model, const char *stage, const char *entry, const char *format, const char **text)
+mlc_status mlc_dump(mlc_model *model, const char *stage, const char *entry, const char *format,
+                    const char **text)
 {
     if (!model || !stage || !text) return MLC_USAGE;
     Dumping dumping = {.model = model, .stage = stage, .entry = entry, .format = format};

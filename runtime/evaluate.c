@@ -136,7 +136,7 @@ mlc_status mlc_eval(mlc_model *model, const char *weights, const char *split, co
     if (!model || !weights || !metrics || !count) return MLC_USAGE;
     Evaluating evaluating = {model, weights, split};
     model->metric.count = 0;
-    mlc_status status = session_guard(model->session, &model->context, evaluate, &evaluating);
+    mlc_status status = model_guard(model, evaluate, &evaluating);
     *metrics = model->metric.at;
     *count = model->metric.count;
     return status;

@@ -76,6 +76,7 @@ typedef struct mlc_model_options {
     const char *cache_folder;   /* NULL: $XDG_CACHE_HOME/mlc or ~/.cache/mlc; "": no cache on disk */
     const char *target;         /* cpu level: NULL host, "sse4.2", "avx2", "avx512" */
     bool verify;                /* check the IR between all passes */
+    bool unchecked;             /* only read the file: mlc_dump shows the syntax of one that does not check, and takes IR text */
 } mlc_model_options;
 
 /* Parses and checks the model file. The data is loaded and the entries are compiled when first needed. */
@@ -143,7 +144,8 @@ MLC_API mlc_status mlc_run(mlc_model *model, const char *entry, const char *weig
 
 /* Shapes, parameters, FLOPs, bytes and exact peak memory of each entry. */
 MLC_API mlc_status mlc_check(mlc_model *model, bool json, const char **text);
-/* stage: ast graph autodiff optimize fuse plan kernel llvm asm; entry NULL: all. format "text" or "dot". */
+/* stage: a row of runtime/stages.def. entry NULL: step if the file has it, else predict; of IR text the first. format "text", or
+ * "dot" for a graph's picture. */
 MLC_API mlc_status mlc_dump(mlc_model *model, const char *stage, const char *entry, const char *format,
                             const char **text);
 /* Times one entry on data of the right shape and compares with the machine's measured peak. */

@@ -36,28 +36,31 @@ static const char *read_used(void *user, const char *path, size_t *size)
 {
     mlc_model *model = user;
     char *bytes;
-    if (file_read(&model->session->host, path, 16u << 20, &bytes, size, model->context.report) != STATUS_ok) return NULL;
+    if (file_read(&model->session->host, path, 16u << 20, &bytes, size, model->context.report) !=
+        STATUS_ok)
+        return NULL;
     const char *text = arena_text(model->arena, bytes, *size);
     model->session->host.resize(model->session->host.user, bytes, 0);
     return text;
 }
 
-static Status read_model(const Opening *opening, uint32_t *source)
+static Status read_model(const Opening *opening)
 {
     mlc_model *model = opening->model;
     const char *text = opening->options ? opening->options->text : NULL;
     size_t size = text ? strlen(text) : 0;
     char *bytes = NULL;
     if (!text) {
-        TRY(file_read(&model->session->host, model->path, 16u << 20, &bytes, &size, model->context.report));
+        TRY(file_read(&model->session->host, model->path, 16u << 20, &bytes, &size,
+                      model->context.report));
         text = bytes;
     }
-    *source = sources_add(model->context.sources, model->path, text, size, false);
+    model->source = sources_add(model->context.sources, model->path, text, size, false);
     if (bytes) model->session->host.resize(model->session->host.user, bytes, 0);
     return STATUS_ok;
 }
 
-static Status split_overrides(mlc_model *model, const char *const *set, FrontendOptions *frontend)
+static Status split_overrides(mlc_model *model, const char *const *set)
 {
     const Span nowhere = {0};
     uint32_t count = 0;
@@ -68,14 +71,15 @@ static Status split_overrides(mlc_model *model, const char *const *set, Frontend
         const char *equals = strchr(set[i], '=');
         if (!equals || equals == set[i]) {
             report_error(model->context.report, nowhere, "`--set %s` has no value", set[i]);
-            report_hint(model->context.report, "write `--set train.batch=64` or, for a constant, `--set width=192`");
+            report_hint(model->context.report,
+                        "write `--set train.batch=64` or, for a constant, `--set width=192`");
             return STATUS_usage;
         }
         override[i].key = arena_text(model->arena, set[i], (size_t)(equals - set[i]));
         override[i].value = arena_text(model->arena, equals + 1, strlen(equals + 1));
     }
-    frontend->overrides = override;
-    frontend->override_count = count;
+    model->frontend.overrides = override;
+    model->frontend.override_count = count;
     return STATUS_ok;
 }
 
@@ -95,7 +99,8 @@ static Status choose_backend(mlc_model *model, const char *device)
 static Status check_precision(mlc_model *model)
 {
     const Span nowhere = {0};
-    if (!model->precision || !strcmp(model->precision, "f32") || !strcmp(model->precision, "bf16")) return STATUS_ok;
+    if (!model->precision || !strcmp(model->precision, "f32") || !strcmp(model->precision, "bf16"))
+        return STATUS_ok;
     report_error(model->context.report, nowhere, "unknown precision `%s`", model->precision);
     report_hint(model->context.report, "choose f32 or bf16");
     return STATUS_usage;
@@ -117,6 +122,47 @@ static void set_options(mlc_model *model, const mlc_model_options *o)
     model->precision = o ? copied(model->arena, o->precision) : NULL;
     model->memory = o ? o->memory : 0;
     model->verify = o && o->verify;
+    model->seed = o && o->seed >= 0 ? (uint32_t)o->seed : 0;
+    model->seed_given = o && o->seed >= 0;
+    model->frontend = (FrontendOptions){.variant = o ? copied(model->arena, o->variant) : NULL,
+                                        .simplify = pass_simplify_node,
+                                        .read_file = read_used,
+                                        .user = model};
+}
+
+Status model_experiment(mlc_model *model)
+{
+    if (model->experiment) return STATUS_ok;
+    if (model_is_program(model)) {
+        report_error(model->context.report, (Span){0}, "%s holds IR text, not a model",
+                     model->path);
+        report_hint(model->context.report, "`mlc dump` alone reads IR text");
+        return STATUS_invalid;
+    }
+    model->experiment = experiment_open(&model->context, model->source, &model->frontend);
+    if (!model->experiment) return STATUS_invalid;
+    const TrainSettings *train = experiment_train(model->experiment);
+    if (!model->seed_given && train && train->present) model->seed = train->seed;
+    return STATUS_ok;
+}
+
+typedef struct Guarded {
+    mlc_model *model;
+    Status (*work)(void *argument);
+    void *argument;
+} Guarded;
+
+static Status work_on_experiment(void *argument)
+{
+    const Guarded *guarded = argument;
+    TRY(model_experiment(guarded->model));
+    return guarded->work(guarded->argument);
+}
+
+mlc_status model_guard(mlc_model *model, Status (*work)(void *argument), void *argument)
+{
+    Guarded guarded = {model, work, argument};
+    return session_guard(model->session, &model->context, work_on_experiment, &guarded);
 }
 
 static Status open_model(void *argument)
@@ -127,18 +173,9 @@ static Status open_model(void *argument)
     set_options(model, o);
     TRY(check_precision(model));
     TRY(choose_backend(model, o && o->device ? o->device : "cpu"));
-    FrontendOptions frontend = {.variant = o ? o->variant : NULL,
-                                .simplify = pass_simplify_node,
-                                .read_file = read_used,
-                                .user = model};
-    TRY(split_overrides(model, o ? o->set : NULL, &frontend));
-    uint32_t source;
-    TRY(read_model(opening, &source));
-    model->experiment = experiment_open(&model->context, source, &frontend);
-    if (!model->experiment) return STATUS_invalid;
-    const TrainSettings *train = experiment_train(model->experiment);
-    model->seed = o && o->seed >= 0 ? (uint32_t)o->seed : train && train->present ? train->seed : 0;
-    return STATUS_ok;
+    TRY(split_overrides(model, o ? o->set : NULL));
+    TRY(read_model(opening));
+    return o && o->unchecked ? STATUS_ok : model_experiment(model);
 }
 
 /* The context must exist before the guard, which reports into it. */
@@ -155,9 +192,11 @@ static Status make_context(void *argument)
     return STATUS_ok;
 }
 
-mlc_status mlc_model_open(mlc_session *session, const char *path, const mlc_model_options *options, mlc_model **model)
+mlc_status mlc_model_open(mlc_session *session, const char *path, const mlc_model_options *options,
+                          mlc_model **model)
 {
-    if (!session || !model || !path || (options && options->size != sizeof *options)) return MLC_USAGE;
+    if (!session || !model || !path || (options && options->size != sizeof *options))
+        return MLC_USAGE;
     *model = NULL;
     mlc_model *m = session->host.resize(session->host.user, NULL, sizeof *m);
     Arena *arena = arena_open(&session->host);
@@ -205,10 +244,12 @@ Status model_data(mlc_model *model)
     const Span nowhere = {0};
     if (!block) {
         report_error(model->context.report, nowhere, "%s has no `data` block", model->path);
-        report_hint(model->context.report,
-                    "add: data NAME { train: idx(\"images.gz\", \"labels.gz\") }; see `mlc help data`");
+        report_hint(
+            model->context.report,
+            "add: data NAME { train: idx(\"images.gz\", \"labels.gz\") }; see `mlc help data`");
         return STATUS_invalid;
     }
-    DataOptions options = {.host = &model->session->host, .folder = model->data_folder, .seed = model->seed};
+    DataOptions options = {
+        .host = &model->session->host, .folder = model->data_folder, .seed = model->seed};
     return data_open(&model->context, block, &options, &model->data);
 }

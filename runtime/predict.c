@@ -170,5 +170,5 @@ mlc_status mlc_predict(mlc_model *model, const char *weights, const char *in, co
 {
     if (!model || !weights || !in || !out) return MLC_USAGE;
     Predicting predicting = {.model = model, .weights = weights, .in = in, .out = out};
-    return session_guard(model->session, &model->context, predict, &predicting);
+    return model_guard(model, predict, &predicting);
 }

@@ -30,15 +30,19 @@ struct mlc_model {
     bool verify;
     const char *precision; /* NULL: the file's */
     uint32_t seed;
-    Experiment *experiment;
+    bool seed_given;          /* instead of the file's */
+    uint32_t source;          /* the file's text */
+    FrontendOptions frontend; /* how to open it */
+    Experiment *experiment;   /* NULL before model_experiment */
+    Program *program; /* of a file of IR text, which has no experiment; NULL before model_program */
     const Backend *backend;
     Device *device;
     Data *data;
     Compiled *compiled; /* list, newest first */
     LIST(StateMemory) state;
     bool initialized;
-    LIST(mlc_metric) metric;   /* answer of the last mlc_eval */
-    LIST(mlc_tensor) tensor;   /* answer of the last mlc_weights */
+    LIST(mlc_metric) metric; /* answer of the last mlc_eval */
+    LIST(mlc_tensor) tensor; /* answer of the last mlc_weights */
 };
 
 struct mlc_session {
@@ -54,7 +58,19 @@ struct mlc_session {
 
 /* Runs work(argument) behind a boundary with a clean report, renders what it reported into the session's diagnostics, and
  * answers its status.  `context` may be NULL when nothing can be reported. */
-mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(void *argument), void *argument);
+mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(void *argument),
+                         void *argument);
+
+/* The same for work that needs the model's experiment: opens it first. */
+mlc_status model_guard(mlc_model *model, Status (*work)(void *argument), void *argument);
+
+/* Parses and checks the model file, once. */
+Status model_experiment(mlc_model *model);
+
+/* Whether the file holds IR text (ir/graph/print.h): its first word, comments aside, is `state` or `entry`. */
+bool model_is_program(const mlc_model *model);
+/* Reads that text, once, simplified as it is built. */
+Status model_program(mlc_model *model);
 
 /* Context with names, sources and report of its own in `arena`. */
 void context_open(Context *context, Arena *arena);

@@ -466,5 +466,5 @@ mlc_status mlc_train(mlc_model *model, const mlc_train_options *options)
 {
     if (!model || (options && options->size != sizeof *options)) return MLC_USAGE;
     Trainer trainer = {.model = model, .options = options};
-    return session_guard(model->session, &model->context, train, &trainer);
+    return model_guard(model, train, &trainer);
 }

@@ -87,7 +87,8 @@ static mlc_model_options model_options(const Options *o, const char *text)
                                .data_folder = o->data,
                                .cache_folder = o->no_cache ? "" : NULL,
                                .target = o->target,
-                               .verify = o->verify};
+                               .verify = o->verify,
+                               .unchecked = !strcmp(o->command, "dump")};
 }
 
 mlc_model *open_model(mlc_session *session, const Options *options, int *exit_code)
@@ -100,7 +101,8 @@ mlc_model *open_model(mlc_session *session, const Options *options, int *exit_co
         return NULL;
     }
     mlc_model_options open = model_options(options, text);
-    mlc_status status = mlc_model_open(session, standard ? "stdin.mlc" : options->file, &open, &model);
+    mlc_status status =
+        mlc_model_open(session, standard ? "stdin.mlc" : options->file, &open, &model);
     free(text);
     if (status != MLC_OK) *exit_code = finish(session, status);
     return model;
