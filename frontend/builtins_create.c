@@ -135,7 +135,6 @@ static bool want_index(Elaborator *e, const Call *call, int i, Value *out)
     if (!want_tensor(e, call, i, out)) return false;
     if (type_is_integer(tensor_type(e, *out))) return true;
     const char *is = elaborate_type(e, *out);
-    elaborate_sizes_aside(e);
     elaborate_error(e, call->argument_at[i], "`%s` wants integers here, and this is %s", call->name,
                     is);
     elaborate_hint(e, "convert them: cast(x, i32)");
@@ -227,7 +226,9 @@ Datum builtin_check(Elaborator *e, Call *call)
     if (condition->number != 0) return static_none();
     bool told = message->kind == DATUM_text;
     elaborate_error(e, call->at, "%s", told ? message->text : "this check does not hold");
-    e->frame->returned = true;
-    e->frame->result = POISON;
+    if (e->frame->function) {
+        e->frame->returned = true;
+        e->frame->result = POISON;
+    }
     return POISON;
 }

@@ -51,7 +51,6 @@ static bool want_float(Elaborator *e, const Call *call, Value x)
 {
     if (type_is_float(tensor_type(e, x))) return true;
     const char *is = elaborate_type(e, x);
-    elaborate_sizes_aside(e);
     elaborate_error(e, call->argument_at[0], "`%s` works on floats, and this is %s", call->name,
                     is);
     elaborate_hint(e, "convert it: cast(x, f32)");
@@ -93,7 +92,6 @@ static bool want_order(Elaborator *e, const Call *call, Value x)
 {
     if (tensor_type(e, x) != TYPE_bool) return true;
     const char *is = elaborate_type(e, x);
-    elaborate_sizes_aside(e);
     elaborate_error(e, call->argument_at[0], "`%s` works on numbers, and this is %s", call->name,
                     is);
     elaborate_hint(e, "convert it: cast(x, i32)");

@@ -151,8 +151,6 @@ Span elaborate_span(const Elaborator *e, Span at);
 const char *elaborate_type(Elaborator *e, Value value);
 const char *elaborate_shape(Elaborator *e, Type type, const Shape *shape); /* numbers only */
 const char *elaborate_describe(Elaborator *e, const Datum *datum); /* a type, or what a static is */
-/* The report just being made is not about sizes: their history is left out. */
-void elaborate_sizes_aside(Elaborator *e);
 /* The nearest of the candidates, NULL if none is near. */
 typedef struct Suggestion {
     const char *wanted, *best;

@@ -154,12 +154,15 @@ static bool match(Elaborator *e, const Signature *s, uint32_t count, const Argum
         }
     }
     Text missing = {.arena = e->arena};
+    unsigned missing_count = 0;
     for (uint32_t i = 0; i < s->count; i++)
         if (!taken[i] && !s->at[i].optional)
-            text_add(&missing, "%s`%s`", missing.count ? ", " : "",
+            text_add(&missing, "%s`%s`", missing_count++ ? ", " : "",
                      name_text(e->names, s->at[i].name));
     if (missing.count && right) {
-        elaborate_error(e, at, "`%s` lacks the argument %s", s->name, text_done(&missing));
+        const char *plural = missing_count > 1 ? "s" : "";
+        elaborate_error(e, at, "`%s` lacks the argument%s %s", s->name, plural,
+                        text_done(&missing));
         mismatch(e, s);
     }
     return right && !missing.count;
@@ -281,8 +284,11 @@ static bool check_annotation(Elaborator *e, Frame *frame, const Parameter *p, co
     for (int i = 0; i < shape->rank; i++) {
         int64_t asked = -1;
         if (same_extent(e, frame, type->child[i], shape->extent[i], &asked)) continue;
-        text_add(&why, ": %s is %lld here, not %lld", written(e, type->child[i]), (long long)asked,
-                 (long long)shape->extent[i]);
+        const char *dimension =
+            type->child[i]->kind == AST_number ? "" : written(e, type->child[i]);
+        text_add(&why, ": axis %d is %lld, not ", i, (long long)shape->extent[i]);
+        if (*dimension) text_add(&why, "%s = ", dimension);
+        text_add(&why, "%lld", (long long)asked);
         if (asked >= 0) wrong_annotation(e, frame, p, datum, at, text_done(&why));
         return false;
     }

@@ -35,7 +35,6 @@ static Value constant_of(Elaborator *e, const char *what, const Datum *datum, Va
         return tensor_constant(e, type, (Shape){0}, datum->number);
 
     const char *with = beside.id ? elaborate_type(e, beside) : type_info[type].name;
-    elaborate_sizes_aside(e);
     elaborate_error(e, at, "`%s` of %s and the %s %s: it does not fit the type", what, with,
                     is_bool ? "bool" : "number", elaborate_describe(e, datum));
     if (is_bool)
@@ -89,7 +88,6 @@ static bool mixes(Elaborator *e, const char *what, Value a, Value b, Span at)
     if (s == t) return false;
 
     const char *first = elaborate_type(e, a), *second = elaborate_type(e, b);
-    elaborate_sizes_aside(e);
     elaborate_error(e, at, "`%s` of %s and %s: the types differ", what, first, second);
     Type to = type_is_float(s) ? s : type_is_float(t) ? t : s == TYPE_bool ? t : s;
     elaborate_hint(e, "convert the %s: cast(x, %s)", to == s ? "second" : "first",
@@ -136,7 +134,6 @@ static bool suits(Elaborator *e, Op op, const char *what, Value x, Span at)
     if (!needs) return true;
 
     const char *is = elaborate_type(e, x);
-    elaborate_sizes_aside(e);
     elaborate_error(e, at, "`%s` works on %s, and this is %s", what, needs, is);
     if (op_info[op].types == TYPES_logic)
         elaborate_hint(e, "compare to get a bool: x != 0");

@@ -176,6 +176,13 @@ static Value updated(Elaborator *e, const Update *u, const ElaboratedState *para
 
 /* ---- schedule ---- */
 
+/* Schedules count updates; the binding counts executions of `step`. */
+static Datum updates_in(const Elaborator *e, int64_t steps)
+{
+    int64_t updates = steps / e->experiment->settings.accumulate;
+    return static_integer(steps > 0 && updates == 0 ? 1 : updates);
+}
+
 static Datum schedule_factor(Elaborator *e, Value step, double rate)
 {
     const Ast *setting = train_setting(e->experiment, "schedule", NULL), *call;
@@ -185,11 +192,13 @@ static Datum schedule_factor(Elaborator *e, Value step, double rate)
 
     const Function *function = function_of(e, setting, "", &call);
     if (!function) return POISON;
+    /* Initial values do not depend on it, and whoever only predicts need not know how long training was. */
+    if (e->entry == ENTRY_init) return static_integer(1);
     Argument *argument = arena_array(e->arena, Argument, 4 + call->count);
     Value t = tensor_cast(e, step, TYPE_f32);
     argument[0] = positional(tensor_datum(t), call->at);
-    argument[1] = positional(static_integer(e->binding->steps), call->at);
-    argument[2] = positional(static_integer(e->binding->steps_per_epoch), call->at);
+    argument[1] = positional(updates_in(e, e->binding->steps), call->at);
+    argument[2] = positional(updates_in(e, e->binding->steps_per_epoch), call->at);
     argument[3] = positional(static_number(rate), call->at);
     uint32_t count = 4 + arguments_of(e, call, argument + 4);
     Datum callee = {.kind = DATUM_function, .function = function};

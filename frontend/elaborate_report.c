@@ -3,6 +3,7 @@
 #include "frontend/elaborate.h"
 #include "frontend/provenance.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -36,6 +37,30 @@ static const Frame *library_frame(const Elaborator *e)
     return found;
 }
 
+/* Whether a text holds this number, not as a part of another. */
+static bool speaks_of(const char *text, int64_t number)
+{
+    char digits[24];
+    size_t length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
+    for (const char *at = text; (at = strstr(at, digits)); at++) {
+        bool begins = at == text || !isalnum((unsigned char)at[-1]);
+        if (begins && !isalnum((unsigned char)at[length])) return true;
+    }
+    return false;
+}
+
+/* A size that the message speaks of in digits, and names elsewhere, has its history told. */
+static void tell_history(Elaborator *e, const char *message)
+{
+    for (uint32_t i = 0; i < e->mentioned.count; i++) {
+        const Symbol *s = &e->mentioned.at[i];
+        if (speaks_of(message, s->extent))
+            report_note(e->report, (Span){0}, "%s = %lld, %s", name_text(e->names, s->name),
+                        (long long)s->extent, s->history);
+    }
+    e->mentioned.count = 0;
+}
+
 void elaborate_error(Elaborator *e, Span at, const char *format, ...)
 {
     va_list arguments;
@@ -55,12 +80,7 @@ void elaborate_error(Elaborator *e, Span at, const char *format, ...)
     if (library)
         report_note(e->report, at, "in `%s` of the standard library",
                     name_text(e->names, library->function->name));
-    for (uint32_t i = 0; i < e->mentioned.count; i++) {
-        const Symbol *s = &e->mentioned.at[i];
-        report_note(e->report, (Span){0}, "%s = %lld, %s", name_text(e->names, s->name),
-                    (long long)s->extent, s->history);
-    }
-    e->mentioned.count = 0;
+    tell_history(e, buffer);
 }
 
 void elaborate_hint(Elaborator *e, const char *format, ...)
@@ -88,11 +108,6 @@ static void mention(Elaborator *e, Name name)
     for (uint32_t i = 0; i < e->symbol.count; i++)
         if (name_same(e->symbol.at[i].name, name))
             *list_add(e->arena, &e->mentioned) = e->symbol.at[i];
-}
-
-void elaborate_sizes_aside(Elaborator *e)
-{
-    e->mentioned.count = 0;
 }
 
 const char *elaborate_type(Elaborator *e, Value value)
@@ -134,7 +149,7 @@ const char *elaborate_describe(Elaborator *e, const Datum *datum)
 void suggest(Suggestion *s, const char *candidate)
 {
     size_t length = strlen(s->wanted);
-    unsigned limit = length < 4 ? 1 : length < 8 ? 2 : 3;
+    unsigned limit = length < 2 ? 0 : length < 4 ? 1 : length < 8 ? 2 : 3;
     if (s->best && s->distance <= limit) limit = s->distance;
     unsigned distance = text_distance(s->wanted, candidate, limit + 1);
     if (distance > limit || (s->best && distance >= s->distance)) return;

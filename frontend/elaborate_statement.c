@@ -4,6 +4,7 @@
 static void bind(Elaborator *e, const Ast *ast)
 {
     Datum value = elaborate_bound(e, ast->child[0], ast->name, false);
+    if (e->exhausted) value = POISON;
     if (value.kind == DATUM_none && ast->child[0]->kind == AST_call) {
         elaborate_error(e, ast->child[0]->at, "the call returns nothing that `%s` could be",
                         name_text(e->names, ast->name));

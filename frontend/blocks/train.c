@@ -68,12 +68,16 @@ static int64_t integer(Elaborator *e, const char *name, int64_t low, int64_t hig
     const Ast *s = train_setting(e->experiment, name, NULL);
     if (!s) return otherwise;
     int64_t number = 0;
-    if (s->count == 1) {
-        Datum d = elaborate_expression(e, s->child[0]);
+    const Ast *value = s->count == 1 ? s->child[0] : NULL;
+    if (value && value->kind == AST_name && !frame_find(e->globals, value->name)) {
+        elaborate_error(e, value->at, "`%s` is a whole number from %lld on, and this is `%s`", name,
+                        (long long)low, name_text(e->names, value->name));
+    } else if (value) {
+        Datum d = elaborate_expression(e, value);
         if (d.kind == DATUM_poison) return otherwise;
         if (static_as_integer(&d, &number) && number >= low && number <= high) return number;
-        elaborate_error(e, s->child[0]->at, "`%s` is a whole number from %lld on, and this is %s",
-                        name, (long long)low, elaborate_describe(e, &d));
+        elaborate_error(e, value->at, "`%s` is a whole number from %lld on, and this is %s", name,
+                        (long long)low, elaborate_describe(e, &d));
     } else {
         elaborate_error(e, s->at, "`%s` takes one number", name);
     }
@@ -95,7 +99,10 @@ static const char *metric_name(Elaborator *e, const Ast *ast)
             suggest(&nearest, metric);
         }
     }
-    elaborate_error(e, ast->at, "there is no metric %s here", name ? name : "name");
+    if (name)
+        elaborate_error(e, ast->at, "there is no metric `%s`", name);
+    else
+        elaborate_error(e, ast->at, "the name of a metric is expected here");
     if (nearest.best)
         elaborate_hint(e, "did you mean `%s`?", nearest.best);
     else
@@ -127,7 +134,7 @@ static void read_stop(Elaborator *e, TrainSettings *t)
                                 elaborate_describe(e, &d));
         }
     }
-    if (s && !t->stop_patience && !report_errors(e->report)) {
+    if (s && !s->count) {
         elaborate_error(e, s->at, "`stop` needs the number of validations without improvement");
         elaborate_hint(e, "for example `stop 5`");
     }
