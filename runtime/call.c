@@ -12,11 +12,19 @@ typedef struct Calling {
     const Compiled *compiled;
 } Calling;
 
+/* The rate of a step depends on the length of the run, which only the data knows. */
+static Status know_length(mlc_model *model, EntryKind kind)
+{
+    bool asks = kind == ENTRY_step && experiment_data(model->experiment);
+    return asks ? model_data(model) : STATUS_ok;
+}
+
 static Status compile_for(Calling *c, int64_t batch)
 {
     EntryKind kind;
     Compiled *compiled;
     TRY(entry_named(c->model, c->entry, &kind));
+    TRY(know_length(c->model, kind));
     TRY(compile_entry(c->model, kind, batch, COMPILE_full, &compiled));
     c->compiled = compiled;
     return STATUS_ok;
@@ -261,8 +269,7 @@ static Status run_with(Calling *c, const TensorSet *in, TensorSet *out)
     EntryKind kind;
     Compiled *probe;
     TRY(entry_named(model, c->entry, &kind));
-    /* The rate of a step depends on the length of the run, which only the data knows. */
-    if (kind == ENTRY_step && experiment_data(model->experiment)) TRY(model_data(model));
+    TRY(know_length(model, kind));
     TRY(compile_entry(model, kind, 0, COMPILE_graph, &probe));
     TRY(state_initialize(model));
     if (c->weights) TRY(state_load_weights(model, c->weights));

@@ -86,6 +86,7 @@ static Status elaborate_experiment(mlc_model *model, Compiled *c)
     bind_length(model, &length);
     binding.steps = length.steps;
     binding.steps_per_epoch = length.steps_per_epoch;
+    c->assumed = !model->data;
     c->elaborated = experiment_elaborate(model->experiment, c->arena, &binding, 1u << c->kind);
     return c->elaborated ? STATUS_ok : STATUS_invalid;
 }
@@ -191,7 +192,7 @@ static Status advance(mlc_model *model, Compiled *c, CompileDepth depth, PassOpt
 static Compiled *find(mlc_model *model, EntryKind kind, int64_t batch)
 {
     for (Compiled *c = model->compiled; c; c = c->next)
-        if (c->kind == kind && c->batch == batch) return c;
+        if (c->kind == kind && c->batch == batch && !(c->assumed && model->data)) return c;
     Compiled *c = arena_new(model->arena, Compiled);
     Arena *arena = arena_open(&model->session->host);
     *c = (Compiled){.next = model->compiled, .arena = arena, .batch = batch, .kind = kind};

@@ -9,6 +9,7 @@ struct Compiled {
     Arena *arena;
     int64_t batch;
     EntryKind kind;
+    bool assumed; /* before the data was read: schedules assume how long the run is */
     const Elaborated *elaborated;
     Graph *raw;             /* as the frontend made it, or as the IR text says it */
     Graph *graph;           /* after the passes */
