@@ -1,6 +1,6 @@
 #ifndef MLC_TESTS_UNIT_LOWERING_H
 #define MLC_TESTS_UNIT_LOWERING_H
-/* Runs an entry, given as text, twice: as kernels, through the kernel interpreter, and through the reference.  Inputs and
+/* Runs an entry, given as text (gradients are expanded first), twice: as kernels, through the kernel interpreter, and through the reference.  Inputs and
  * states hold the same small numbers for both; every output and every written state must agree. */
 #include "passes/pass.h"
 
