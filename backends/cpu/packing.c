@@ -1,6 +1,30 @@
 /* Copies factor b into panels, evaluating whatever computes it once an element. */
 #include "backends/cpu/tile.h"
 
+void plan_pack(const Emit *e, Tile *t)
+{
+    Scalar b = e->schedule->of.b;
+    t->run_count = 0;
+    for (uint32_t i = t->k_count; i-- > 0;) {
+        int64_t extent = e->kernel->axis.at[t->k[i].id - 1].extent;
+        uint32_t last = t->run_count - 1;
+        if (t->run_count &&
+            axes_merge_in(e->kernel, b, t->k[i], t->run[last], t->run_extent[last], e->arena)) {
+            t->run_extent[last] *= extent;
+            continue;
+        }
+        t->run[t->run_count] = t->k[i];
+        t->run_extent[t->run_count++] = extent;
+    }
+    for (uint32_t i = 0; i < t->run_count / 2; i++) { /* outermost first */
+        uint32_t k = t->run_count - 1 - i;
+        Axis axis = t->run[i];
+        int64_t extent = t->run_extent[i];
+        t->run[i] = t->run[k], t->run_extent[i] = t->run_extent[k];
+        t->run[k] = axis, t->run_extent[k] = extent;
+    }
+}
+
 LLVMValueRef panel_at(Emit *e, const Tile *t, LLVMValueRef index)
 {
     LLVMValueRef inside = LLVMBuildSub(e->builder, index, t->group, "");
@@ -49,17 +73,16 @@ static void pack_points(Emit *e, const Tile *t, LLVMValueRef panel, LLVMValueRef
 static void pack_rows(Emit *e, const Tile *t, LLVMValueRef panel, LLVMValueRef *mask,
                       uint32_t level, uint32_t at)
 {
-    if (at == t->k_count) {
+    if (at == t->run_count) {
         pack_points(e, t, panel, mask, level);
         return;
     }
     Loop loop;
-    Axis axis = t->k[at];
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, e->kernel->axis.at[axis.id - 1].extent), 1, 0,
-              NULL);
+    Axis axis = t->run[at];
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, t->run_extent[at]), 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
     pack_rows(e, t, panel, mask, level, at + 1);
-    axis_release(e, axis);
+    axis_bind(e, axis, emit_i64(e, 0), 0);
     loop_close(e, &loop, NULL);
 }
 
@@ -107,7 +130,7 @@ static void pack_block(Emit *e, void *user, uint32_t carried, LLVMValueRef *valu
     const Schedule *s = e->schedule;
     Axis k = e->vector;
     uint32_t width = e->width;
-    int64_t extent = e->kernel->axis.at[k.id - 1].extent;
+    int64_t extent = block->tile->run_extent[block->tile->run_count - 1];
     uint32_t used = e->mask ? (uint32_t)(extent % width) : width;
     LLVMValueRef row[64];
     for (uint32_t l = 0; l < width; l++) {
@@ -127,11 +150,11 @@ static void pack_block(Emit *e, void *user, uint32_t carried, LLVMValueRef *valu
 static void pack_columns(Emit *e, const Block *block, uint32_t at)
 {
     const Tile *t = block->tile;
-    Axis axis = t->k[at];
-    LLVMValueRef to = emit_i64(e, e->kernel->axis.at[axis.id - 1].extent);
-    if (at + 1 == t->k_count) {
-        vector_loop(e, axis, emit_i64(e, 0), to, e->kernel->axis.at[axis.id - 1].extent,
-                    e->schedule->width, 0, NULL, pack_block, (void *)block);
+    Axis axis = t->run[at];
+    LLVMValueRef to = emit_i64(e, t->run_extent[at]);
+    if (at + 1 == t->run_count) {
+        vector_loop(e, axis, emit_i64(e, 0), to, t->run_extent[at], e->schedule->width, 0, NULL,
+                    pack_block, (void *)block);
         return;
     }
     Loop loop;
@@ -163,10 +186,14 @@ static void pack_panel_transposed(Emit *e, const Tile *t, LLVMValueRef index)
 void emit_pack(Emit *e, const Tile *t)
 {
     Loop loop;
+    for (uint32_t i = 0; i < t->k_count; i++)
+        axis_bind(e, t->k[i], emit_i64(e, 0), 0);
     loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
     if (e->schedule->pack_transposed)
         pack_panel_transposed(e, t, loop.index);
     else
         pack_panel(e, t, loop.index);
     loop_close(e, &loop, NULL);
+    for (uint32_t i = 0; i < t->k_count; i++)
+        axis_release(e, t->k[i]);
 }

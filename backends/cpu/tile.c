@@ -259,6 +259,7 @@ void emit_contraction(Emit *e)
         t.k_stride[i] = stride;
         stride *= extent_of(e, t.k[i]);
     }
+    plan_pack(e, &t);
     Loop tasks;
     tasks_open(e, &tasks, t.from, t.to);
     emit_loops(e, &t, 0);

@@ -125,6 +125,25 @@ Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, 
     return merged;
 }
 
+bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, int64_t extent,
+                   Arena *arena)
+{
+    bool *needed = arena_array(arena, bool, kernel->scalar.count);
+    needed[root.id] = true;
+    for (uint32_t i = root.id + 1; i-- > 1;) {
+        const ScalarNode *node = &kernel->scalar.at[i];
+        if (!needed[i]) continue;
+        for (int k = 0; k < 3; k++)
+            needed[node->argument[k].id] = true;
+        for (int d = 0; node->access && d < node->access->rank; d++) {
+            const Coordinate *at = &node->access->at[d];
+            needed[at->dynamic.id] = true;
+            if (at->affine.by[outer.id - 1] != at->affine.by[inner.id - 1] * extent) return false;
+        }
+    }
+    return true;
+}
+
 bool *kernel_live(const Kernel *kernel, Arena *arena)
 {
     bool *live = arena_array(arena, bool, kernel->scalar.count);

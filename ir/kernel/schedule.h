@@ -54,6 +54,10 @@ typedef struct Schedule {
  * axis keeps extent 1 and occurs nowhere. */
 Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, Arena *arena);
 
+/* Whether a scalar depends on the two axes through outer * extent + inner alone. */
+bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, int64_t extent,
+                   Arena *arena);
+
 /* Which scalars the stores need, bodies of reduces included. */
 bool *kernel_live(const Kernel *kernel, Arena *arena);
 
