@@ -142,7 +142,7 @@ static Status find_batches(Load *load, const Static *argument, const char *path,
                                          : ".";
     if (!is_folder(folder) || !*name || strpbrk(name, "*?[\\")) return STATUS_ok;
     Text pattern = {.arena = load->data->arena};
-    text_add(&pattern, "%s*.bin", name);
+    text_add(&pattern, "%s[-_.0-9]*bin", name); /* "tr" is not "train-0.bin" */
     TRY(paths_in(load, argument, folder, text_done(&pattern), false, batches));
     if (batches->count) return STATUS_ok;
     text_add(&pattern, ".gz");

@@ -133,6 +133,10 @@ START_TEST(cifar_batches_are_found)
     ck_assert_uint_eq(split->field[1].bytes[0], 4); /* train-0 comes first */
     ck_assert_int_eq(data_split(tables.data, "test")->count, 2);
 
+    tables_forget(&tables);
+    TABLES_ENTRY(&tables, "train", "images", {"", a_text("trai")});
+    ck_assert_int_eq(tables_load(&tables), STATUS_invalid);
+
     records[1][0] = 10;
     tables_file(&tables, "set/x.bin", records, sizeof records);
     ck_assert_int_eq(load(), STATUS_invalid);
