@@ -23,6 +23,7 @@ struct Stream {
     uint32_t seed;
     uint32_t *permutation; /* of epoch `epoch`; NULL unshuffled */
     int64_t epoch;
+    int64_t *row; /* of each sample of the batch being made */
     Slot slot[SLOTS];
     const void *current[FIELDS];
     double waited;
@@ -51,20 +52,43 @@ static int64_t row_at(Stream *stream, int64_t position)
     return stream->split.order ? stream->split.order[at] : at;
 }
 
+/* One field of the batch.  Small samples (labels) are gathered before they are converted; larger ones are converted from
+ * where they lie, the next but one on its way into the cache meanwhile. */
+static void fill_field(const Stream *stream, Slot *slot, uint32_t k)
+{
+    enum { GATHER = 2048, AHEAD = 2 };
+    const Field *field = &stream->split.field[k];
+    Type from = field->type, to = stream->type[k];
+    size_t elements = (size_t)shape_elements(&field->sample);
+    size_t in = elements * type_info[from].bytes, out = elements * type_info[to].bytes;
+    char gathered[GATHER], *at = slot->input[k];
+    if (in > GATHER / 16) {
+        for (int64_t i = 0; i < slot->count; i++, at += out) {
+            int64_t next = i + AHEAD < slot->count ? i + AHEAD : i;
+            for (size_t line = 0; line < in; line += 64)
+                __builtin_prefetch(field->bytes + stream->row[next] * field->stride + line);
+            convert(to, at, from, field->bytes + stream->row[i] * field->stride, elements);
+        }
+        return;
+    }
+    int64_t most = (int64_t)(GATHER / in);
+    for (int64_t i = 0, step; i < slot->count; i += step, at += (size_t)step * out) {
+        step = slot->count - i < most ? slot->count - i : most;
+        for (int64_t j = 0; j < step; j++)
+            memcpy(gathered + (size_t)j * in, field->bytes + stream->row[i + j] * field->stride,
+                   in);
+        convert(to, at, from, gathered, (size_t)step * elements);
+    }
+}
+
 static void fill(Stream *stream, Slot *slot)
 {
     int64_t left = stream->split.count - stream->position;
     slot->count = stream->shuffle || left > stream->batch ? stream->batch : left < 0 ? 0 : left;
-    for (int64_t i = 0; i < slot->count; i++) {
-        int64_t row = row_at(stream, stream->position + i);
-        for (uint32_t k = 0; k < stream->input_count; k++) {
-            const Field *field = &stream->split.field[k];
-            size_t elements = (size_t)shape_elements(&field->sample),
-                   bytes = elements * type_info[stream->type[k]].bytes;
-            convert(stream->type[k], (char *)slot->input[k] + (size_t)i * bytes, field->type,
-                    field->bytes + row * field->stride, elements);
-        }
-    }
+    for (int64_t i = 0; i < slot->count; i++)
+        stream->row[i] = row_at(stream, stream->position + i);
+    for (uint32_t k = 0; k < stream->input_count; k++)
+        fill_field(stream, slot, k);
     stream->position += slot->count;
 }
 
@@ -109,6 +133,9 @@ static Status allocate(Stream *stream)
             stream->slot[s].input[k] = aligned_new(stream->host, (size_t)bytes);
             if (!stream->slot[s].input[k]) return STATUS_no_memory;
         }
+    if (stream->batch > INT64_MAX / 8) return STATUS_no_memory;
+    stream->row = aligned_new(stream->host, (size_t)stream->batch * sizeof *stream->row);
+    if (!stream->row) return STATUS_no_memory;
     if (!stream->shuffle) return STATUS_ok;
     stream->permutation =
         aligned_new(stream->host, (size_t)stream->split.count * sizeof *stream->permutation);
@@ -196,5 +223,6 @@ void stream_close(Stream *stream)
         for (uint32_t k = 0; k < stream->input_count; k++)
             aligned_free(stream->host, stream->slot[s].input[k]);
     aligned_free(stream->host, stream->permutation);
+    aligned_free(stream->host, stream->row);
     stream->host->resize(stream->host->user, stream, 0);
 }

@@ -151,6 +151,38 @@ START_TEST(a_batch_stays_while_the_next_is_made)
 }
 END_TEST
 
+/* Samples too large to be gathered, with a conversion and without. */
+START_TEST(large_samples_arrive_whole)
+{
+    TensorSet set;
+    tensor_set_open(&set, &host_default);
+    Tensor *x = tensor_set_add(&set, "x", TYPE_u8, &(Shape){2, {7, 300}});
+    for (int i = 0; i < 2100; i++)
+        ((uint8_t *)x->bytes)[i] = (uint8_t)(i * 31);
+    ck_assert_int_eq(npy_write(x, tables_path(&tables, "x.npy"), tables.context.report), STATUS_ok);
+    tables_forget(&tables);
+    TABLES_ENTRY(&tables, "train", "npy", {"", a_text("x.npy")}, {"", a_text("x.npy")});
+    const Split *split = tables_train(&tables);
+    ModelInput input[2] = {tables_input(&tables, "a", TYPE_f32, 2, (int64_t[]){3, 300}),
+                           tables_input(&tables, "b", TYPE_u8, 2, (int64_t[]){3, 300})};
+    Stream *stream;
+    ck_assert_int_eq(
+        stream_open(split, &(StreamOptions){&host_default, 3, false, 0, 0, 2, input}, &stream),
+        STATUS_ok);
+    int64_t row = 0, count;
+    const void *const *inputs;
+    while (stream_next(stream, &inputs, &count) == STATUS_ok && count) {
+        ck_assert_mem_eq(inputs[1], (uint8_t *)x->bytes + 300 * row, 300 * (size_t)count);
+        for (int64_t i = 0; i < 300 * count; i++)
+            ck_assert_float_eq(((const float *)inputs[0])[i], ((const uint8_t *)inputs[1])[i]);
+        row += count;
+    }
+    ck_assert_int_eq(row, 7);
+    stream_close(stream);
+    tensor_set_close(&set);
+}
+END_TEST
+
 static void expect_check(ModelInput x, ModelInput y, uint32_t count, const char *message)
 {
     ModelInput input[3] = {x, y, y};
@@ -229,6 +261,7 @@ Suite *suite_stream(void)
     tcase_add_test(tests, any_position_can_be_resumed);
     tcase_add_test(tests, permutations_are_fair);
     tcase_add_test(tests, a_batch_stays_while_the_next_is_made);
+    tcase_add_test(tests, large_samples_arrive_whole);
     tcase_add_test(tests, inputs_are_checked_against_the_data);
     tcase_add_test(tests, files_feed_inputs_by_name);
     suite_add_tcase(suite, tests);
