@@ -119,27 +119,28 @@ Status file_get(const Origin *origin, const File *file, uint64_t offset, void *b
     return STATUS_ok;
 }
 
-static char *temporary_path(const Origin *origin)
+/* A new file beside the path.  Others of this name are another thread's, or were left by a killed process of our number. */
+static void open_temporary(FileWriter *writer, size_t room)
 {
-    size_t room = strlen(origin->path) + 32;
-    char *path = origin->host->resize(origin->host->user, NULL, room);
-    if (path) snprintf(path, room, "%s.%ld.tmp", origin->path, (long)getpid());
-    return path;
+    errno = EEXIST;
+    for (int i = 0; i < 100 && writer->descriptor < 0 && errno == EEXIST; i++) {
+        snprintf(writer->temporary, room, "%s.%ld-%d.tmp", writer->origin.path, (long)getpid(), i);
+        writer->descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    }
 }
 
 Status writer_open(FileWriter *writer, const Origin *origin)
 {
+    const Host *host = origin->host;
+    size_t room = strlen(origin->path) + 40;
     *writer = (FileWriter){.origin = *origin, .descriptor = -1};
-    writer->temporary = temporary_path(origin);
-    if (!writer->temporary) return origin_no_memory(origin, strlen(origin->path) + 32);
+    writer->temporary = host->resize(host->user, NULL, room);
+    if (!writer->temporary) return origin_no_memory(origin, room);
 
-    /* A leftover of a process that had our number and was killed may be in the way. */
-    unlink(writer->temporary);
-    writer->descriptor = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    open_temporary(writer, room);
     if (writer->descriptor >= 0) return STATUS_ok;
-
     Status status = origin_failed(origin, "write beside it", errno);
-    origin->host->resize(origin->host->user, writer->temporary, 0);
+    host->resize(host->user, writer->temporary, 0);
     writer->temporary = NULL;
     return status;
 }

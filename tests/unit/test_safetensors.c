@@ -1,3 +1,4 @@
+#include "runtime/core/file.h"
 #include "tests/unit/tables.h"
 #include <check.h>
 #include <dirent.h>
@@ -235,6 +236,28 @@ START_TEST(a_write_replaces_the_old_file)
 }
 END_TEST
 
+/* Two writers of one path: whoever closes last has it, and both files were whole. */
+START_TEST(writers_do_not_meet)
+{
+    Origin origin = {&host_default, tables.context.report, {0}, tables_path(&tables, "file")};
+    FileWriter first, second;
+    ck_assert_int_eq(writer_open(&first, &origin), STATUS_ok);
+    ck_assert_int_eq(writer_open(&second, &origin), STATUS_ok);
+    ck_assert_int_eq(writer_put(&first, "one", 3), STATUS_ok);
+    ck_assert_int_eq(writer_put(&second, "second", 6), STATUS_ok);
+    ck_assert_int_eq(writer_close(&first, STATUS_ok), STATUS_ok);
+    char *bytes;
+    size_t size;
+    ck_assert_int_eq(
+        file_read(&host_default, origin.path, 100, &bytes, &size, tables.context.report),
+        STATUS_ok);
+    ck_assert_uint_eq(size, 3);
+    host_default.resize(NULL, bytes, 0);
+    ck_assert_int_eq(writer_close(&second, STATUS_failed), STATUS_failed);
+    ck_assert_int_eq(files_in(tables.folder), 1);
+}
+END_TEST
+
 START_TEST(gzip_files_are_unpacked_within_bounds)
 {
     char *bytes, *zeros = host_default.resize(NULL, NULL, 32 << 20);
@@ -277,6 +300,7 @@ Suite *suite_safetensors(void)
     tcase_add_test(tests, bools_are_zero_or_one);
     tcase_add_test(tests, a_failed_write_leaves_nothing);
     tcase_add_test(tests, a_write_replaces_the_old_file);
+    tcase_add_test(tests, writers_do_not_meet);
     tcase_add_test(tests, gzip_files_are_unpacked_within_bounds);
     suite_add_tcase(suite, tests);
     return suite;
