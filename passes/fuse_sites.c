@@ -1,7 +1,7 @@
 /* Carries sites from a value to its operands: the shape of each op, seen from the kernel that evaluates it. */
 #include "passes/fuse_sites.h"
 
-/* The factor along which the result is contiguous is packed: computed about twice, in vectors.  The other is computed again for
+/* The factor along which the result is contiguous is packed: computed once, in vectors.  The other is computed again for
  * every tile of columns, an element at a time: three columns cost as much as one vector operation. */
 #define COPIES_PACKED  2.0
 #define COLUMNS_A_COPY 3.0

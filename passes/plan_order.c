@@ -1,5 +1,5 @@
 /* The order of the steps.  Two orders are made and the one with the smaller peak is taken: the graph's own, and a greedy one that
- * always runs what frees the most memory next. */
+ * always runs what frees the most memory next; in both, what only reads weights and inputs is put off until it is needed. */
 #include "ir/base/boundary.h"
 #include "passes/plan_steps.h"
 
@@ -144,10 +144,89 @@ static void schedule(Schedule *s)
     }
 }
 
+/* -- late steps ----------------------------------------------------------------------------------------- */
+
+/* A step that reads nothing of the arena frees nothing by running early: its place is just before the first step that waits
+ * for it. */
+static bool is_late(const Plan *plan, uint32_t step)
+{
+    const Step *at = &plan->step.at[step];
+    for (uint32_t i = 0; i < at->reads.count; i++)
+        if (plan->slot.at[at->reads.at[i]].place == PLACE_arena) return false;
+    return true;
+}
+
+typedef LIST(uint32_t) Numbers;
+
+typedef struct Sinking {
+    Plan *plan;
+    Numbers *earlier; /* by step: those that must run before it */
+    bool *done;
+    uint32_t *order, count, now;
+} Sinking;
+
+static void note_earlier(void *user, uint32_t step)
+{
+    Sinking *s = user;
+    *list_add(s->plan->scratch, &s->earlier[step]) = s->now;
+}
+
+/* Only late steps can be missing before a step whose turn has come, and late steps before those. */
+static void emit(Sinking *s, uint32_t step)
+{
+    if (s->done[step]) return;
+    s->done[step] = true;
+    for (uint32_t i = 0; i < s->earlier[step].count; i++)
+        emit(s, s->earlier[step].at[i]);
+    s->order[s->count++] = step;
+}
+
+static uint32_t *sink(Plan *plan, const uint32_t *order)
+{
+    uint32_t count = plan->step.count;
+    Sinking s = {.plan = plan};
+    s.earlier = arena_array(plan->scratch, Numbers, count);
+    s.done = arena_array(plan->scratch, bool, count);
+    s.order = arena_array(plan->scratch, uint32_t, count);
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        s.now = order[i];
+        each_successor(plan, s.now, note_earlier, &s);
+    }
+    for (uint32_t i = 0; i + 1 < count; i++)
+        if (!is_late(plan, order[i])) emit(&s, order[i]);
+    for (uint32_t i = 0; i + 1 < count; i++)
+        emit(&s, order[i]);
+    return s.order;
+}
+
+/* -- the best of several -------------------------------------------------------------------------------- */
+
+static int64_t peak_of(Plan *plan, const uint32_t *order)
+{
+    Schedule s = {.plan = plan};
+    uint32_t count = plan->step.count;
+    s.waiting = arena_array(plan->scratch, uint32_t, count);
+    s.ready = arena_array(plan->scratch, uint32_t, count);
+    s.unread = arena_array(plan->scratch, uint32_t, plan->slot.count);
+    for (uint32_t i = 1; i < plan->slot.count; i++)
+        s.unread[i] = plan->slot.at[i].reader.count;
+    for (uint32_t i = 1; i < count; i++)
+        each_successor(plan, i, count_edge, &s);
+    for (uint32_t i = 0; i + 1 < count; i++)
+        run(&s, order[i]);
+    return s.peak;
+}
+
 void plan_order(Plan *plan)
 {
-    Schedule natural = {.plan = plan}, greedy = {.plan = plan, .greedy = true};
-    schedule(&natural);
-    schedule(&greedy);
-    plan->order = greedy.peak < natural.peak ? greedy.order : natural.order;
+    int64_t least = INT64_MAX;
+    for (int greedy = 0; greedy < 2; greedy++) {
+        Schedule s = {.plan = plan, .greedy = greedy};
+        schedule(&s);
+        uint32_t *order = sink(plan, s.order);
+        int64_t peak = peak_of(plan, order);
+        if (peak >= least) continue;
+        least = peak;
+        plan->order = order;
+    }
 }
