@@ -148,6 +148,10 @@ void elaborate_declare(Elaborator *e, const Ast *ast)
         return;
     }
     const char *name = elaborate_path(e, e->frame, name_text(e->names, ast->name));
+    if (strcmp(name, "loss") == 0) {
+        elaborate_error(e, ast->at, "`loss` is what is minimized; choose another name");
+        return;
+    }
     uint32_t state = shared(e, ast, name, type, &shape);
     if (!state) {
         StateRole role = e->prefix ? STATE_optimizer : is_param ? STATE_parameter : STATE_buffer;

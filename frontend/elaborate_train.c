@@ -106,6 +106,11 @@ static Value want_scalar(Elaborator *e, const Datum *d, const Ast *ast, const ch
 
 static void add_metric(Elaborator *e, Name name, Value value, bool rises, Span at)
 {
+    if (strcmp(name_text(e->names, name), "rate") == 0) {
+        elaborate_error(
+            e, at, "`rate` is the learning rate, which is reported always; choose another name");
+        return;
+    }
     for (uint32_t i = 0; i < e->metric.count; i++) {
         if (!name_same(e->metric.at[i].name, name)) continue;
         elaborate_error(e, at, "the metric `%s` is reported twice", name_text(e->names, name));
