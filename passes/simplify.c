@@ -144,49 +144,60 @@ Value cast_of_lossless_cast(const Match *match)
     return ir_cast(graph, x, match->root->type);
 }
 
-/* What is broadcast, and how. */
-typedef struct Spread {
-    const Node *broadcast;
-    const Shape *shape;
-} Spread;
+/* A movement that all operands of an elementwise op share. */
+typedef struct Shared {
+    const Node *movement;
+    const Shape *shape; /* before it */
+} Shared;
 
-/* Whether every operand is a constant or a broadcast of one kind, and which. */
-static bool find_spread(const Match *match, Spread *spread)
+static bool moves_each_alone(Op op)
+{
+    return op == OP_broadcast || op == OP_reshape || op == OP_transpose;
+}
+
+static bool is_shared(const Shared *shared, const Node *node, const Shape *shape)
+{
+    if (node->op != shared->movement->op || !shape_same(shape, shared->shape)) return false;
+    if (node->op == OP_reshape) return true;
+    const Axes *a = &node->attribute->axes, *b = &shared->movement->attribute->axes;
+    return memcmp(a->at, b->at, a->count) == 0;
+}
+
+/* Whether every operand is a constant or moved in one way, and which. */
+static bool find_shared(const Match *match, Shared *shared)
 {
     const Graph *graph = match->graph;
-    *spread = (Spread){0};
+    *shared = (Shared){0};
     for (uint32_t i = 0; i < match->root->argument_count; i++) {
         const Node *node = graph_node(graph, match->root->argument[i]);
         if (node->op == OP_constant) continue;
-        if (node->op != OP_broadcast) return false;
-
+        if (!moves_each_alone(node->op)) return false;
         const Shape *shape = graph_shape(graph, node->argument[0]);
-        const Axes *axes = &node->attribute->axes;
-        if (!spread->broadcast) *spread = (Spread){node, shape};
-        const Axes *first = &spread->broadcast->attribute->axes;
-        if (!shape_same(shape, spread->shape) || memcmp(axes->at, first->at, axes->count) != 0)
-            return false;
+        if (!shared->movement) *shared = (Shared){node, shape};
+        if (!is_shared(shared, node, shape)) return false;
     }
-    return spread->broadcast != NULL;
+    return shared->movement != NULL;
 }
 
-/* Computes first and broadcasts the result: fewer elements go through the operation. */
-Value broadcast_after(const Match *match)
+/* Computes first and moves the result: fewer elements are computed before a broadcast than behind it, and transposes and
+ * reshapes come nearer to the contractions and reductions that take them in. */
+Value movement_after(const Match *match)
 {
     Graph *graph = match->graph;
     const Node *root = match->root;
-    Spread spread;
-    if (!find_spread(match, &spread)) return (Value){0};
+    Shared shared;
+    if (!find_shared(match, &shared)) return (Value){0};
 
     Value operand[3];
     for (uint32_t i = 0; i < root->argument_count; i++) {
         double number = 0;
         Value x = root->argument[i];
         operand[i] = graph_is_number(graph, x, &number)
-                         ? ir_constant(graph, graph_type(graph, x), *spread.shape, number)
+                         ? ir_constant(graph, graph_type(graph, x), *shared.shape, number)
                          : graph_argument(graph, x, 0);
     }
     TypedShape given = {.type = root->type};
     Value y = graph_add(graph, root->op, root->argument_count, operand, root->attribute, &given);
-    return ir_broadcast(graph, y, spread.broadcast->attribute->axes, graph->shape.at[root->shape]);
+    TypedShape moved = {.shape = graph->shape.at[root->shape]};
+    return graph_add(graph, shared.movement->op, 1, &y, shared.movement->attribute, &moved);
 }

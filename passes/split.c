@@ -16,8 +16,10 @@
 #define PART_TERMS        2048
 #define PART_RESULTS      ((int64_t)1 << 18)
 #define PARTS_MOST        64
-/* How far a divisor may be from what was wanted, either way. */
-#define NEAR              4
+/* How far a number of parts may be from what was wanted, either way.  Of reductions the outermost axis is cut if at all
+ * possible, so that a part is one stretch of memory. */
+#define NEAR_REDUCED      16
+#define NEAR_CONTRACTED   4
 
 bool split_is_long(int64_t outputs, int64_t reduced)
 {
@@ -29,9 +31,9 @@ static double ratio(int64_t a, int64_t b)
     return a > b ? (double)a / (double)b : (double)b / (double)a;
 }
 
-/* The divisor of n nearest to `wanted`, 0 if none from 2 on is near.  n itself if it is good enough: an axis that need not
+/* The divisor of n nearest to `wanted`, 0 if it is further off than a factor of `near`.  n itself if it is good enough: an axis that need not
  * be cut spares a reshape. */
-static int64_t divisor_near(int64_t n, int64_t wanted)
+static int64_t divisor_near(int64_t n, int64_t wanted, double near)
 {
     if (n > 1 && ratio(n, wanted) <= 2) return n;
     int64_t best = 0;
@@ -42,7 +44,7 @@ static int64_t divisor_near(int64_t n, int64_t wanted)
             if (pair[i] > 1 && (!best || ratio(pair[i], wanted) < ratio(best, wanted)))
                 best = pair[i];
     }
-    return best && ratio(best, wanted) <= NEAR ? best : 0;
+    return best && ratio(best, wanted) <= near ? best : 0;
 }
 
 /* shape with `axis` cut into [parts, extent / parts]. */
@@ -68,7 +70,7 @@ static Value reduce_in_parts(Graph *out, Op op, Value x, Axes axes, int64_t redu
     int64_t wanted = (int64_t)sqrt((double)reduced), parts = 0;
     int at = 0;
     for (; at < axes.count && !parts; at++)
-        parts = divisor_near(shape->extent[axes.at[at]], wanted);
+        parts = divisor_near(shape->extent[axes.at[at]], wanted, NEAR_REDUCED);
     if (!parts) return (Value){0};
 
     int axis = axes.at[--at];
@@ -175,7 +177,7 @@ static Value split_contraction(Graph *out, const Graph *in, Value value, const V
     for (const char *letter = indices->a; *letter; letter++) {
         if (!strchr(indices->b, *letter) || strchr(indices->y, *letter)) continue;
         int64_t extent = indices_extent(indices, *letter, a, b, y);
-        int64_t parts = divisor_near(extent, wanted);
+        int64_t parts = divisor_near(extent, wanted, NEAR_CONTRACTED);
         if (parts)
             return contract_in_parts(out, map[node->argument[0].id], map[node->argument[1].id],
                                      node, *y, *letter, parts);

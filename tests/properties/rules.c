@@ -61,21 +61,26 @@ static Value elementwise(Instance *instance, const Pattern *pattern, const Shape
                          pattern->op == OP_cast ? &given : NULL);
 }
 
-/* Any elementwise op over broadcasts of one kind and constants. */
-static Value over_broadcasts(Instance *instance)
+/* Any elementwise op over operands that one movement has moved, and constants. */
+static Value over_movements(Instance *instance)
 {
+    static const Op movements[] = {OP_broadcast, OP_reshape, OP_transpose};
     Generator *g = &instance->generator;
     Op op = (Op)random_from(&g->kit->random, OP_none + 1, OP_stop);
-    Value x = generate_surely(g, OP_broadcast, (Value){0}, 20);
-    const Node *broadcast = graph_node(g->graph, x);
+    Value x = generate_surely(g, movements[random_from(&g->kit->random, 0, 2)], (Value){0}, 20);
+    if (!x.id) return x;
+    Node movement = *graph_node(g->graph, x);
+    TypedShape moved = {.shape = *graph_shape(g->graph, x)};
+    Shape before = *graph_shape(g->graph, movement.argument[0]);
     Value operand[3];
     uint32_t count = (uint32_t)op_info[op].arguments;
     for (uint32_t i = 0; i < count; i++) {
-        Value small = generate_operand(g, TYPE_f32, graph_shape(g->graph, broadcast->argument[0]));
-        operand[i] = i && random_once_in(&g->kit->random, 2)
-                         ? some_constant(instance, *graph_shape(g->graph, x))
-                         : ir_broadcast(g->graph, small, broadcast->attribute->axes,
-                                        *graph_shape(g->graph, x));
+        Type type =
+            op_info[op].types == TYPES_logic || (op == OP_select && i == 0) ? TYPE_bool : TYPE_f32;
+        Value small = generate_operand(g, type, &before);
+        operand[i] = i && type == instance->type && random_once_in(&g->kit->random, 2)
+                         ? some_constant(instance, moved.shape)
+                         : generate_node(g, movement.op, 1, &small, movement.attribute, &moved);
     }
     return generate_node(g, op, count, operand, NULL, &(TypedShape){.type = TYPE_i32});
 }
@@ -145,7 +150,7 @@ static Value instantiate(Instance *instance, const Pattern *pattern, const Shape
         return ir_constant(g->graph, instance->type, drawn, pattern->number);
     case PATTERN_op: break;
     }
-    if (pattern->op == OP_none) return over_broadcasts(instance);
+    if (pattern->op == OP_none) return over_movements(instance);
     return op_info[pattern->op].class == ELEMENTWISE ? elementwise(instance, pattern, shape)
                                                      : structured(instance, pattern, shape);
 }
