@@ -183,6 +183,47 @@ Value pad_of_pad(const Match *match)
     return ir_pad(match->graph, match->slot[0], both);
 }
 
+static bool is_zero_pad(const Pad *pad, int rank)
+{
+    for (int i = 0; i < rank; i++)
+        if (pad->interior[i]) return false;
+    return pad->value == 0;
+}
+
+/* The one axis along which `second` begins where `first`, of the given shape, ends, all other padding being equal; or -1. */
+static int axis_of_meeting(const Pad *first, const Shape *shape, const Pad *second)
+{
+    int axis = -1;
+    for (int i = 0; i < shape->rank; i++) {
+        if (first->low[i] == second->low[i] && first->high[i] == second->high[i]) continue;
+        if (axis >= 0 || first->low[i] + shape->extent[i] != second->low[i]) return -1;
+        axis = i;
+    }
+    return axis;
+}
+
+static Value join(const Match *match, int first)
+{
+    const Pad *a = &graph_node(match->graph, match->root->argument[first])->attribute->pad;
+    const Pad *b = &graph_node(match->graph, match->root->argument[1 - first])->attribute->pad;
+    Value x = match->slot[first], y = match->slot[1 - first];
+    const Shape *shape = graph_shape(match->graph, x);
+    int axis = axis_of_meeting(a, shape, b);
+    if (axis < 0 || !is_zero_pad(a, shape->rank) || !is_zero_pad(b, shape->rank)) return none;
+
+    Pad around = *a;
+    around.high[axis] = b->high[axis];
+    Value both = ir_concat(match->graph, 2, (Value[]){x, y}, axis);
+    return ir_pad(match->graph, both, around);
+}
+
+/* Two parts side by side in zeros: what the gradients of slices add up to. */
+Value add_of_pads(const Match *match)
+{
+    Value joined = join(match, 0);
+    return joined.id ? joined : join(match, 1);
+}
+
 /* Parts without elements do not count. */
 Value concat_of_one(const Match *match)
 {

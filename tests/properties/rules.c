@@ -103,6 +103,23 @@ static Value transpose_to(Instance *instance, const Pattern *pattern, const Shap
     return ir_transpose(g->graph, x, order);
 }
 
+/* Some block of zeros around x, of the shape asked for. */
+static Value pad_to(Instance *instance, const Pattern *pattern, const Shape *shape)
+{
+    Generator *g = &instance->generator;
+    Random *random = &g->kit->random;
+    Shape before = *shape;
+    Attribute attribute = {0};
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t extent = shape->extent[i];
+        attribute.pad.low[i] = extent > 1 ? random_from(random, 0, extent - 1) : 0;
+        before.extent[i] = extent ? random_from(random, 1, extent - attribute.pad.low[i]) : 0;
+        attribute.pad.high[i] = extent - attribute.pad.low[i] - before.extent[i];
+    }
+    Value x = instantiate(instance, pattern->argument[0], &before);
+    return generate_node(g, OP_pad, 1, &x, &attribute, NULL);
+}
+
 /* The second operand of a contraction is whatever fits the first; a pattern for it is put around it. */
 static Value contraction(Instance *instance, const Pattern *pattern)
 {
@@ -123,6 +140,7 @@ static Value structured(Instance *instance, const Pattern *pattern, const Shape 
 {
     Generator *g = &instance->generator;
     if (pattern->op == OP_transpose && shape) return transpose_to(instance, pattern, shape);
+    if (pattern->op == OP_pad && shape) return pad_to(instance, pattern, shape);
     if (op_info[pattern->op].class == CONTRACTION) return contraction(instance, pattern);
     Value first = {0};
     bool is_alone = pattern->argument[0] && pattern->argument[0]->kind == PATTERN_value;
