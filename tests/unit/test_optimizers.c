@@ -215,8 +215,9 @@ static double rate_cosine(double t)
 }
 static double rate_one_cycle(double t)
 {
-    if (t < 30) return 0.08 + (2 - 0.08) * 0.5 * (1 - cos(M_PI * t / 30));
-    return 8e-6 + (2 - 8e-6) * 0.5 * (1 + cos(M_PI * (t - 30) / 70));
+    /* as PyTorch's OneCycleLR: the peak is step 0.3 * 100 - 1, the end step 100 - 1 */
+    if (t < 29) return 0.08 + (2 - 0.08) * 0.5 * (1 - cos(M_PI * t / 29));
+    return 8e-6 + (2 - 8e-6) * 0.5 * (1 + cos(M_PI * (t - 29) / 70));
 }
 
 static const struct Schedule {
