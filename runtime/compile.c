@@ -1,4 +1,5 @@
 #include "runtime/compile.h"
+#include "ir/base/boundary.h"
 #include "passes/pass.h"
 #include "runtime/state.h"
 
@@ -195,6 +196,7 @@ static Compiled *find(mlc_model *model, EntryKind kind, int64_t batch)
         if (c->kind == kind && c->batch == batch && !(c->assumed && model->data)) return c;
     Compiled *c = arena_new(model->arena, Compiled);
     Arena *arena = arena_open(&model->session->host);
+    if (!arena) out_of_memory();
     *c = (Compiled){.next = model->compiled, .arena = arena, .batch = batch, .kind = kind};
     model->compiled = c;
     return c;

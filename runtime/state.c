@@ -34,24 +34,6 @@ bool state_is_weight(const StateMemory *state)
     return state->state.role == STATE_parameter || state->state.role == STATE_buffer;
 }
 
-/* 64 bytes before the aligned block hold the address to free. */
-static void *aligned_open(const Host *host, size_t size)
-{
-    char *block = host->resize(host->user, NULL, size + 128);
-    if (!block) return NULL;
-    char *aligned = (char *)(((uintptr_t)block + 127) & ~(uintptr_t)63);
-    memcpy(aligned - sizeof block, &block, sizeof block);
-    memset(aligned, 0, size);
-    return aligned;
-}
-
-static void aligned_close(const Host *host, void *aligned)
-{
-    char *block;
-    memcpy(&block, (char *)aligned - sizeof block, sizeof block);
-    host->resize(host->user, block, 0);
-}
-
 static Status allocate(mlc_model *model)
 {
     const Host *host = &model->session->host;
@@ -59,7 +41,7 @@ static Status allocate(mlc_model *model)
         StateMemory *state = &model->state.at[i];
         if (state->bytes) continue;
         state->size = (size_t)shape_elements(&state->state.shape) * type_info[state->state.type].bytes;
-        state->bytes = aligned_open(host, state->size ? state->size : 1);
+        state->bytes = aligned_new(host, state->size ? state->size : 1);
         if (!state->bytes) return STATUS_no_memory;
     }
     return STATUS_ok;
@@ -68,7 +50,7 @@ static Status allocate(mlc_model *model)
 void state_release(mlc_model *model)
 {
     for (uint32_t i = 0; i < model->state.count; i++)
-        if (model->state.at[i].bytes) aligned_close(&model->session->host, model->state.at[i].bytes);
+        if (model->state.at[i].bytes) aligned_free(&model->session->host, model->state.at[i].bytes);
     model->state.count = 0;
 }
 

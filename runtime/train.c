@@ -241,7 +241,7 @@ static Status end_period(Trainer *t, bool with_validation)
     mlc_event event = {.kind = MLC_EVENT_EPOCH,
                        .step = t->now.step,
                        .steps = t->steps,
-                       .epoch = (t->now.step * t->batch + t->batch - 1) / t->split->count,
+                       .epoch = (t->now.step * t->batch + t->split->count - 1) / t->split->count,
                        .epochs = t->epochs,
                        .train = train,
                        .train_count = t->metric_count,

@@ -27,6 +27,14 @@ Status origin_failed(const Origin *origin, const char *what, int error)
     return STATUS_failed;
 }
 
+Status origin_unopened(const Origin *origin, int error)
+{
+    Status status = origin_failed(origin, "open", error);
+    bool misnamed = error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG ||
+                    error == ELOOP || error == EACCES;
+    return misnamed ? STATUS_invalid : status;
+}
+
 Status origin_no_memory(const Origin *origin, uint64_t bytes)
 {
     report_error(origin->report, origin->at, "%s: no memory for %llu bytes", origin->path,
@@ -80,7 +88,7 @@ Shown shown(const char *text, size_t length)
 Status file_open(const Origin *origin, File *file)
 {
     file->descriptor = open(origin->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file->descriptor < 0) return origin_failed(origin, "open", errno);
+    if (file->descriptor < 0) return origin_unopened(origin, errno);
 
     struct stat about;
     if (fstat(file->descriptor, &about) != 0) {

@@ -16,6 +16,8 @@ Status origin_refuse(const Origin *origin, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Reports "<path>: cannot <what>: <error of the system>"; STATUS_failed. */
 Status origin_failed(const Origin *origin, const char *what, int error);
+/* The same of opening for reading; a name that leads nowhere is a mistake in the input, STATUS_invalid. */
+Status origin_unopened(const Origin *origin, int error);
 Status origin_no_memory(const Origin *origin, uint64_t bytes);
 
 /* Text of a file made fit for a message: cut, control characters and invalid UTF-8 replaced. */

@@ -29,7 +29,7 @@ Status paths_in(Load *load, const Static *argument, const char *folder, const ch
     Origin origin = load_origin(load, argument, folder);
     *paths = (Paths){0};
     DIR *stream = opendir(folder);
-    if (!stream) return origin_failed(&origin, "open", errno);
+    if (!stream) return origin_unopened(&origin, errno);
 
     for (const struct dirent *entry; (entry = readdir(stream));) {
         if (entry->d_name[0] == '.' || fnmatch(pattern, entry->d_name, 0) != 0) continue;
