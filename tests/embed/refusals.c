@@ -1,0 +1,224 @@
+/* What is wrong is refused with the right status and says why; what runs out of memory says so and leaks nothing. */
+#include "tests/embed/kit.h"
+
+#include <check.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char good[] =
+    "data points { train: synthetic(samples: 12, classes: 3, shape: [4]) }\n"
+    "model m {\n"
+    "  input x: f32[N, 4]\n"
+    "  input label: i32[N]\n"
+    "  fc1 = dense(x, 3)\n"
+    "  output y = fc1\n"
+    "}\n"
+    "train { minimize cross_entropy(fc1, label); optimizer adam(); batch 4; epochs 1 }\n";
+
+typedef struct Refusal {
+    const char *text, *device, *precision;
+    mlc_status status;
+    const char *says[4];
+} Refusal;
+
+static const Refusal refusals[] = {
+    {.text = "model m { input x: f32[N, 4]\n  fc1 = dens(x, 3)\n  output y = fc1\n}",
+     .status = MLC_INVALID,
+     .says = {"m.mlc:2:9: error:", "fc1 = dens(x, 3)", "^~~", "dense"}},
+    {.text = "model m { input x: f32[N, 4]\n  output y = matmul(x, x)\n}",
+     .status = MLC_INVALID,
+     .says = {"m.mlc:2:14: error:", "f32[N, 4]", "^"}},
+    {.text = "model m { input x: f32[N, 4]",
+     .status = MLC_INVALID,
+     .says = {"m.mlc:1:", "error:", "^"}},
+    {.text = "", .status = MLC_INVALID, .says = {"m.mlc", "no model block"}},
+    {.text = good, .device = "gpu", .status = MLC_USAGE, .says = {"gpu", "reference"}},
+    {.text = good, .precision = "f64", .status = MLC_USAGE, .says = {"f64", "bf16"}},
+};
+
+/* Elaboration waits for a batch size, so a mistake in the model may be found by the first question only. */
+static mlc_status open_and_ask(mlc_session *session, const mlc_model_options *options)
+{
+    mlc_model *model;
+    const char *text;
+    mlc_status status = mlc_model_open(session, "m.mlc", options, &model);
+    return status == MLC_OK ? mlc_check(model, false, &text) : status;
+}
+
+START_TEST(mistakes_are_refused_with_a_reason)
+{
+    const Refusal *r = &refusals[_i];
+    mlc_session *session;
+    ck_assert_int_eq(mlc_session_open(NULL, &session), MLC_OK);
+    mlc_model_options options = {.size = sizeof options,
+                                 .text = r->text,
+                                 .device = r->device ? r->device : "reference",
+                                 .precision = r->precision,
+                                 .seed = -1};
+    mlc_status status = open_and_ask(session, &options);
+    const char *said = mlc_diagnostics(session, false);
+    ck_assert_msg(status == r->status, "status %d\n%s", (int)status, said);
+    for (int i = 0; i < 4 && r->says[i]; i++)
+        ck_assert_msg(strstr(said, r->says[i]), "does not say `%s`:\n%s", r->says[i], said);
+    ck_assert(!strchr(said, '\x1b'));
+    ck_assert(strchr(mlc_diagnostics(session, true), '\x1b') != NULL);
+    mlc_session_close(session);
+}
+END_TEST
+
+START_TEST(wrong_arguments_are_usage)
+{
+    Side side;
+    const mlc_tensor *tensor;
+    const char *text;
+    uint32_t count;
+    ck_assert_int_eq(mlc_session_open(NULL, NULL), MLC_USAGE);
+    side_open(&side,
+              &(SideOptions){.device = "reference", .threads = 1, .path = "m.mlc", .text = good});
+    mlc_model *model = NULL;
+    mlc_model_options short_options = {.size = 3};
+    mlc_train_options short_train = {.size = 3};
+    ck_assert_int_eq(mlc_model_open(side.session, NULL, NULL, &model), MLC_USAGE);
+    ck_assert_int_eq(mlc_model_open(side.session, "m.mlc", NULL, NULL), MLC_USAGE);
+    ck_assert_int_eq(mlc_model_open(side.session, "m.mlc", &short_options, &model), MLC_USAGE);
+    ck_assert_int_eq(mlc_model_open(NULL, "m.mlc", NULL, &model), MLC_USAGE);
+    ck_assert_int_eq(mlc_entry_ports(side.model, "predikt", &tensor, &count, &tensor, &count),
+                     MLC_USAGE);
+    ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "predikt"));
+    ck_assert_int_eq(mlc_entry_ports(side.model, NULL, &tensor, &count, &tensor, &count),
+                     MLC_USAGE);
+    ck_assert_int_eq(mlc_call(side.model, "predikt", NULL, NULL), MLC_USAGE);
+    ck_assert_int_eq(mlc_train(side.model, &short_train), MLC_USAGE);
+    ck_assert_int_eq(mlc_train(NULL, NULL), MLC_USAGE);
+    ck_assert_int_eq(mlc_weights(NULL, &tensor, &count), MLC_USAGE);
+    ck_assert_int_eq(mlc_dump(side.model, "grph", NULL, "text", &text), MLC_USAGE);
+    ck_assert_int_eq(mlc_help(side.session, "no such topic", &text), MLC_USAGE);
+    ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "no such topic"));
+    side_expect(&side, mlc_help(side.session, "dense", &text), "help");
+    ck_assert_str_eq(mlc_diagnostics(side.session, false), ""); /* of the last call only */
+    ck_assert_ptr_nonnull(strstr(text, "units"));
+    mlc_model_close(NULL);
+    mlc_session_close(NULL);
+    side_close(&side);
+}
+END_TEST
+
+START_TEST(files_that_are_not_there_are_named)
+{
+    Side side;
+    mlc_model *model;
+    mlc_model_options options = {.size = sizeof options, .device = "reference", .seed = -1};
+    side_open(&side,
+              &(SideOptions){.device = "reference", .threads = 1, .path = "m.mlc", .text = good});
+    ck_assert_int_eq(mlc_model_open(side.session, "/nowhere/a.mlc", &options, &model), MLC_INVALID);
+    ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "/nowhere/a.mlc"));
+    ck_assert_int_eq(mlc_load(side.model, "/nowhere/b.safetensors"), MLC_INVALID);
+    ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "/nowhere/b.safetensors"));
+    ck_assert_int_eq(mlc_save(side.model, "/nowhere/c.safetensors"), MLC_FAILED);
+    ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "/nowhere/c.safetensors"));
+    side_close(&side);
+}
+END_TEST
+
+TCase *case_refusals(void);
+TCase *case_refusals(void)
+{
+    TCase *tests = tcase_create("refusals");
+    tcase_add_loop_test(tests, mistakes_are_refused_with_a_reason, 0,
+                        sizeof refusals / sizeof *refusals);
+    tcase_add_test(tests, wrong_arguments_are_usage);
+    tcase_add_test(tests, files_that_are_not_there_are_named);
+    return tests;
+}
+
+/* --- memory -------------------------------------------------------------------------------------------------------------- */
+
+/* Refuses one allocation, the one numbered `refuse`, and counts the blocks that live. */
+typedef struct Heap {
+    long refuse;
+    atomic_long asked, live;
+} Heap;
+
+/* The thread that prepares batches asks as well. */
+static void *resize(void *user, void *block, size_t size)
+{
+    Heap *heap = user;
+    if (!size) {
+        heap->live -= block != NULL;
+        free(block);
+        return NULL;
+    }
+    if (atomic_fetch_add(&heap->asked, 1) + 1 == heap->refuse) return NULL;
+    void *moved = realloc(block, size);
+    heap->live += moved && !block;
+    return moved;
+}
+
+/* A life with everything in it; the first status that is not MLC_OK. */
+static mlc_status live_once(mlc_session *session, const char *folder, const char *weights)
+{
+    mlc_model *model;
+    const mlc_tensor *in, *out;
+    const char *text;
+    uint32_t ins, outs;
+    float x[16] = {1}, y[12];
+    mlc_model_options open = {.size = sizeof open,
+                              .text = good,
+                              .device = "reference",
+                              .threads = 1,
+                              .seed = -1,
+                              .cache_folder = ""};
+    mlc_train_options train = {.size = sizeof train, .out = folder};
+    mlc_status status = mlc_model_open(session, "m.mlc", &open, &model);
+    if (status == MLC_OK) status = mlc_entry_ports(model, "predict", &in, &ins, &out, &outs);
+    if (status == MLC_OK) status = mlc_call(model, "predict", (const void *[]){x}, (void *[]){y});
+    if (status == MLC_OK) status = mlc_check(model, true, &text);
+    if (status == MLC_OK) status = mlc_train(model, &train);
+    if (status == MLC_OK) status = mlc_save(model, weights);
+    if (status == MLC_OK) status = mlc_load(model, weights);
+    return status;
+}
+
+static mlc_status live_with(Heap *heap, const char *folder, const char *weights)
+{
+    mlc_session *session = NULL;
+    mlc_session_options options = {.size = sizeof options, .resize = resize, .resize_user = heap};
+    mlc_status status = mlc_session_open(&options, &session);
+    if (status == MLC_OK) status = live_once(session, folder, weights);
+    mlc_session_close(session);
+    return status;
+}
+
+START_TEST(every_allocation_may_fail)
+{
+    char folder[] = "/tmp/mlc-embed-XXXXXX", weights[64], command[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(weights, sizeof weights, "%s/w.safetensors", folder);
+    Heap whole = {0};
+    ck_assert_int_eq(live_with(&whole, folder, weights), MLC_OK);
+    ck_assert_int_eq(whole.live, 0);
+    ck_assert_int_gt(whole.asked, 20);
+    for (long n = 1; n <= whole.asked; n++) {
+        Heap heap = {.refuse = n};
+        mlc_status status = live_with(&heap, folder, weights);
+        ck_assert_msg(status == MLC_NO_MEMORY || status == MLC_OK,
+                      "allocation %ld of %ld refused: status %d", n, whole.asked, (int)status);
+        ck_assert_msg(heap.live == 0, "allocation %ld of %ld refused: %ld blocks are left", n,
+                      whole.asked, heap.live);
+    }
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+TCase *case_memory_runs_out(void);
+TCase *case_memory_runs_out(void)
+{
+    TCase *tests = tcase_create("memory_runs_out");
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, every_allocation_may_fail);
+    return tests;
+}
