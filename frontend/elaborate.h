@@ -84,6 +84,7 @@ struct Experiment {
     DataBlock data_block;
     TrainSettings settings;
     WeightMap weight_map;
+    CompressBlock compress_block;
     LIST(Edit) edit;
     LIST(uint32_t) used; /* sources of the user's files, used ones before their users */
 };

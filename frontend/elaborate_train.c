@@ -118,7 +118,7 @@ static void add_metric(Elaborator *e, Name name, Value value, bool rises, Span a
         return;
     }
     *list_add(e->arena, &e->metric) = (Metric){name, rises};
-    if (value.id && e->entry != ENTRY_init && e->entry != ENTRY_grad)
+    if (value.id && e->entry != ENTRY_init)
         graph_result(e->graph, RESULT_output, name, value, elaborate_span(e, at));
 }
 
@@ -178,7 +178,7 @@ void elaborate_train(Elaborator *e)
 {
     const Ast *minimize = train_setting(e->experiment, "minimize", NULL);
     mark_trained(e);
-    e->metric.count = 0;
+    if (e->entry != ENTRY_grad) e->metric.count = 0;
     if (!minimize || minimize->count != 1) {
         elaborate_error(e, minimize ? minimize->at : e->experiment->train->at,
                         minimize ? "`minimize` takes one expression"
@@ -189,8 +189,10 @@ void elaborate_train(Elaborator *e)
     const Ast *expression = minimize->child[0];
     Datum d = elaborate_bound(e, expression, (Name){0}, false);
     Value loss = want_scalar(e, &d, expression, "what is minimized");
-    add_metric(e, name_of(e->names, "loss"), loss, false, expression->at);
-    if (e->entry != ENTRY_grad) report_metrics(e);
+    if (e->entry != ENTRY_grad) {
+        add_metric(e, name_of(e->names, "loss"), loss, false, expression->at);
+        report_metrics(e);
+    }
     if (!loss.id) return;
 
     if (e->entry == ENTRY_grad) give_gradients(e, loss);

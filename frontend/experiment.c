@@ -202,6 +202,11 @@ const WeightMap *experiment_weights(const Experiment *x)
     return &x->weight_map;
 }
 
+const CompressBlock *experiment_compress(const Experiment *x)
+{
+    return x->compress ? &x->compress_block : NULL;
+}
+
 const char *experiment_resolved(const Experiment *x)
 {
     const char *text = block_resolved(x);

@@ -21,6 +21,7 @@ typedef struct FrontendOptions {
 
 /* A value of the static language, as the data block and settings need it by the runtime. */
 typedef struct Static {
+    /* an operator on what is not known here is a call too: >=(accuracy, -(best, 0.005)) */
     enum { STATIC_none, STATIC_number, STATIC_text, STATIC_name, STATIC_list, STATIC_call } kind;
     Span at;
     double number;
@@ -92,6 +93,18 @@ typedef struct WeightMap {
     const WeightRule *rule;
 } WeightMap;
 
+typedef struct CompressSetting {
+    const char *name; /* prune, quantize, require */
+    Static value;     /* magnitude(sparsity: 0.8, epochs: 2) */
+    Span at;
+} CompressSetting;
+
+typedef struct CompressBlock {
+    Span at;
+    uint32_t count;
+    const CompressSetting *setting; /* in the file's order */
+} CompressBlock;
+
 typedef struct Experiment Experiment;
 
 /* Parses and checks the file (and what it uses) as far as possible without a batch size.  NULL after errors. */
@@ -101,6 +114,7 @@ const Ast *experiment_ast(const Experiment *experiment);
 const DataBlock *experiment_data(const Experiment *experiment); /* NULL: no data block */
 const TrainSettings *experiment_train(const Experiment *experiment);
 const WeightMap *experiment_weights(const Experiment *experiment);
+const CompressBlock *experiment_compress(const Experiment *experiment); /* NULL: no compress block */
 /* The file with `use`, variant and overrides resolved, in the one style: written to the run folder. */
 const char *experiment_resolved(const Experiment *experiment);
 

@@ -44,6 +44,18 @@ static void check_setting(Elaborator *e, const Ast *s)
 void block_compress(Elaborator *e)
 {
     const Ast *compress = e->experiment->compress;
-    for (uint32_t i = 0; compress && i < compress->count; i++)
-        if (compress->child[i]->kind == AST_setting) check_setting(e, compress->child[i]);
+    if (!compress) return;
+    CompressSetting *setting = arena_array(e->arena, CompressSetting, compress->count);
+    CompressBlock *block = &e->experiment->compress_block;
+    *block = (CompressBlock){compress->at, 0, setting};
+    for (uint32_t i = 0; i < compress->count; i++) {
+        const Ast *s = compress->child[i];
+        if (s->kind != AST_setting) continue;
+        check_setting(e, s);
+        if (s->count == 1)
+            setting[block->count++] =
+                (CompressSetting){name_text(e->names, s->name), static_tree(e, s->child[0]), s->at};
+        else
+            elaborate_error(e, s->at, "`%s` takes one value", name_text(e->names, s->name));
+    }
 }

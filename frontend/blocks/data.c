@@ -57,8 +57,30 @@ static Static call_tree(Elaborator *e, const Ast *ast)
     return s;
 }
 
+/* Numbers are computed; what is not known here stays a call of the operator. */
+static Static operator_tree(Elaborator *e, const Ast *ast)
+{
+    Static *side = arena_array(e->arena, Static, 2);
+    const char **label = arena_array(e->arena, const char *, 2);
+    for (int i = 0; i < 2; i++) {
+        side[i] = static_tree(e, ast->child[i]);
+        label[i] = "";
+    }
+    if (side[0].kind == STATIC_number && side[1].kind == STATIC_number) {
+        Datum d = elaborate_expression(e, ast);
+        return of_datum(e, &d, ast->at);
+    }
+    return (Static){.kind = STATIC_call,
+                    .at = ast->at,
+                    .text = name_text(e->names, ast->name),
+                    .count = 2,
+                    .element = side,
+                    .label = label};
+}
+
 Static static_tree(Elaborator *e, const Ast *ast)
 {
+    if (ast->kind == AST_binary) return operator_tree(e, ast);
     if (ast->kind == AST_call && ast->child[0]->kind == AST_name) return call_tree(e, ast);
     if (ast->kind == AST_list) {
         Static s = {.kind = STATIC_list, .at = ast->at, .count = ast->count};

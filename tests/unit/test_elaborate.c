@@ -130,6 +130,10 @@ START_TEST(metrics_inputs_and_outputs_are_listed)
     ck_assert_uint_eq(r->output_count, 1);
     ck_assert_str_eq(r->dimension_history, "N = 2, the batch\n");
     model_close(m);
+
+    m = model_open(small, 1u << ENTRY_grad);
+    ck_assert_uint_eq(m->result->metric_count, 2);
+    model_close(m);
 }
 END_TEST
 
@@ -307,6 +311,30 @@ START_TEST(a_scan_carries_and_yields)
 }
 END_TEST
 
+START_TEST(optimizers_schedules_and_clipping_can_be_the_users)
+{
+    static const double x[] = {1, 2, 3, 4, 5, 6};
+    Model *m = model_open(
+        "fn mine(p, g, step, rate: 0.5) {\n"
+        "  state count: f32[] = zeros()\n"
+        "  update count = count + 1\n"
+        "  return p - rate * g - count\n"
+        "}\n"
+        "fn half(step, steps, steps_per_epoch, rate) { return 0.5 if steps == 100 else 1 }\n"
+        "fn clip_double(gradients) { return [gradients[0] * 2] }\n"
+        "model m { input x: f32[N, 3]\n param w: f32[2] = ones()\n output y = x }\n"
+        "train { minimize sum(w * w) + 0 * mean(x); optimizer mine; schedule half; clip double() "
+        "}\n",
+        ALL_ENTRIES);
+    model_run(m, ENTRY_init, NULL);
+    double **out = model_run(m, ENTRY_step, (Feed[]){{"x", x}, {NULL, NULL}});
+    ck_assert_double_eq(out[1][0], 0.25);
+    ck_assert_double_eq(model_state(m, "w")[1], 1 - 0.25 * 2 * 2 - 1);
+    ck_assert_double_eq(model_state(m, "optimizer.w.count")[0], 1);
+    model_close(m);
+}
+END_TEST
+
 /* ---- overrides, variants, other files ---- */
 
 static const char *read_other(void *user, const char *path, size_t *size)
@@ -415,6 +443,25 @@ START_TEST(the_data_block_becomes_a_tree)
               strcmp(split->element[0].text, "train") == 0);
     ck_assert(!split->element[1].is_integer && split->element[1].number == 0.1);
     ck_assert(list->kind == STATIC_list && list->element[1].kind == STATIC_none);
+    model_close(m);
+}
+END_TEST
+
+START_TEST(the_compress_block_becomes_trees)
+{
+    Model *m = model_open("model m { input x: f32[N, 3]\n output x }\n"
+                          "compress {\n  prune magnitude(sparsity: 2 / 4, epochs: 2)\n"
+                          "  require accuracy >= best - 0.005\n}\n",
+                          0);
+    ck_assert_msg(m->experiment != NULL, "%s", m->report);
+    const CompressBlock *c = experiment_compress(m->experiment);
+    ck_assert_uint_eq(c->count, 2);
+    const Static *prune = &c->setting[0].value, *require = &c->setting[1].value;
+    ck_assert(strcmp(prune->text, "magnitude") == 0 && prune->element[0].number == 0.5);
+    ck_assert_str_eq(prune->label[1], "epochs");
+    ck_assert(strcmp(require->text, ">=") == 0 && require->element[0].kind == STATIC_name);
+    ck_assert(strcmp(require->element[1].text, "-") == 0 &&
+              require->element[1].element[1].number == 0.005);
     model_close(m);
 }
 END_TEST
@@ -528,9 +575,11 @@ Suite *suite_elaborate(void)
                         (int)(sizeof expressions / sizeof *expressions));
     tcase_add_test(t, functions_take_defaults_names_and_dimensions);
     tcase_add_test(t, a_scan_carries_and_yields);
+    tcase_add_test(t, optimizers_schedules_and_clipping_can_be_the_users);
     tcase_add_loop_test(t, the_resolved_file_means_the_same, 0, 4);
     tcase_add_loop_test(t, wrong_overrides_are_refused, 0, 5);
     tcase_add_test(t, the_data_block_becomes_a_tree);
+    tcase_add_test(t, the_compress_block_becomes_trees);
     tcase_add_test(t, settings_are_read);
     tcase_add_test(t, weights_are_mapped);
     tcase_add_loop_test(t, elaboration_is_bounded, 0, 6);
