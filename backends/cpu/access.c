@@ -22,17 +22,53 @@ LLVMValueRef affine_value(Emit *e, const Affine *affine, int64_t *constant)
     return sum;
 }
 
-static int64_t lane_step(const Emit *e, const Affine *affine)
+static int64_t lane_offset(const Emit *e, const Affine *affine, uint32_t lane)
 {
-    return e->vector.id ? affine->by[e->vector.id - 1] : 0;
+    int64_t offset = 0;
+    if (e->vector.id) offset += affine->by[e->vector.id - 1] * (lane / e->minor_extent);
+    if (e->minor.id) offset += affine->by[e->minor.id - 1] * (lane % e->minor_extent);
+    return offset;
+}
+
+LLVMValueRef lane_offsets(const Emit *e, const Affine *affine, uint32_t bits)
+{
+    LLVMValueRef lane[64];
+    LLVMTypeRef type = LLVMIntTypeInContext(e->context, bits);
+    for (uint32_t l = 0; l < e->width; l++)
+        lane[l] = LLVMConstInt(type, (uint64_t)lane_offset(e, affine, l), true);
+    return e->width == 1 ? lane[0] : LLVMConstVector(lane, e->width);
+}
+
+/* How addresses go from lane to lane. */
+typedef enum Pattern {
+    PATTERN_same,
+    PATTERN_next,     /* one element on */
+    PATTERN_second,   /* two elements on */
+    PATTERN_repeated, /* one element on every minor_extent lanes */
+    PATTERN_any,
+} Pattern;
+
+static bool is_pattern(const Emit *e, const Affine *affine, uint32_t times, uint32_t repeat)
+{
+    for (uint32_t l = 0; l < e->width; l++)
+        if (lane_offset(e, affine, l) != (int64_t)(l / repeat * times)) return false;
+    return true;
+}
+
+static Pattern pattern_of(const Emit *e, const Affine *affine)
+{
+    if (is_pattern(e, affine, 0, 1)) return PATTERN_same;
+    if (is_pattern(e, affine, 1, 1)) return PATTERN_next;
+    if (is_pattern(e, affine, 2, 1)) return PATTERN_second;
+    return is_pattern(e, affine, 1, e->minor_extent) ? PATTERN_repeated : PATTERN_any;
 }
 
 /* Whether every value, those of lanes past the end included, is a 32-bit number. */
 static bool is_narrow(const Emit *e, const Affine *affine)
 {
-    int64_t least, greatest, slack = lane_step(e, affine) * (int64_t)e->width * 8;
+    int64_t least, greatest, slack = e->vector.id ? affine->by[e->vector.id - 1] : 0;
     affine_range(e->kernel, affine, &least, &greatest);
-    if (slack < 0) slack = -slack;
+    slack = (slack < 0 ? -slack : slack) * (int64_t)e->width * 8;
     return least - slack > -NARROW && greatest + slack < NARROW;
 }
 
@@ -45,16 +81,16 @@ static LLVMValueRef add_constant(Emit *e, LLVMValueRef value, int64_t constant)
 /* The affine in 32 or 64 bits: a vector if it varies over the lanes. */
 static Lanes affine_lanes(Emit *e, const Affine *affine, uint32_t bits, uint32_t level)
 {
-    int64_t constant, step = lane_step(e, affine);
+    int64_t constant;
     LLVMValueRef value = affine_value(e, affine, &constant);
     emit_at(e, level);
     value = add_constant(e, value, constant);
     if (bits == 32)
         value = LLVMBuildTrunc(e->builder, value, LLVMInt32TypeInContext(e->context), "");
-    if (!step) return (Lanes){value, false};
-    return (Lanes){LLVMBuildAdd(e->builder, spread(e, value, e->width),
-                                lane_numbers(e, e->width, bits, step), ""),
-                   true};
+    if (!is_varying(e, affine_axes(affine))) return (Lanes){value, false};
+    return (Lanes){
+        LLVMBuildAdd(e->builder, spread(e, value, e->width), lane_offsets(e, affine, bits), ""),
+        true};
 }
 
 Lanes index_affine(Emit *e, const Affine *affine, uint32_t level)
@@ -79,7 +115,7 @@ typedef struct Place1 {
 static Place1 place_plain(Emit *e, const Coordinate *at, uint32_t level)
 {
     uint32_t own = level_of(e, affine_axes(&at->affine));
-    if (lane_step(e, &at->affine) && e->mask_level > own) own = e->mask_level;
+    if (is_varying(e, affine_axes(&at->affine)) && e->mask_level > own) own = e->mask_level;
     if (own > level) own = level;
     uint32_t bits = is_narrow(e, &at->affine) && at->extent < NARROW ? 32 : 64;
     Place1 place = {.index = affine_lanes(e, &at->affine, bits, own), .bits = bits};
@@ -160,10 +196,10 @@ Lanes inside_access(Emit *e, const Access *access, uint32_t level)
 /* An access taken apart: base + step * lane + extra, where `mask` holds. */
 typedef struct Address {
     LLVMValueRef pointer; /* of lane 0, without extra */
-    int64_t step;
+    Affine linear;
+    Pattern pattern;
     LLVMValueRef extra; /* i64 a lane, or NULL */
     Lanes mask;         /* value NULL: everywhere */
-    bool is_narrow;
 } Address;
 
 static void add_special(Emit *e, const Coordinate *at, int64_t stride, Address *address,
@@ -199,8 +235,8 @@ static Address address_of(Emit *e, const Access *access, Type type, uint32_t lev
         if (at->guarded)
             address.mask = both(e, address.mask, place_plain(e, at, level).inside, level);
     }
-    address.step = lane_step(e, &linear);
-    address.is_narrow = is_narrow(e, &linear);
+    address.linear = linear;
+    address.pattern = pattern_of(e, &linear);
     int64_t constant;
     LLVMValueRef offset = affine_value(e, &linear, &constant);
     emit_at(e, level);
@@ -240,7 +276,7 @@ static LLVMValueRef load_one(Emit *e, const Access *access, Type type, const Add
 
 static LLVMValueRef lane_pointers(Emit *e, Type type, const Address *address)
 {
-    LLVMValueRef lanes = lane_numbers(e, e->width, 64, address->step);
+    LLVMValueRef lanes = lane_offsets(e, &address->linear, 64);
     if (address->extra) lanes = LLVMBuildAdd(e->builder, lanes, address->extra, "");
     return step_pointer(e, memory_type(e, type, 1), address->pointer, lanes);
 }
@@ -250,29 +286,84 @@ static LLVMValueRef all_lanes(const Emit *e)
     return LLVMConstAllOnes(LLVMVectorType(LLVMInt1TypeInContext(e->context), e->width));
 }
 
+static LLVMValueRef load_vector(Emit *e, Type type, LLVMValueRef pointer, LLVMValueRef mask,
+                                uint32_t width)
+{
+    LLVMTypeRef memory = memory_type(e, type, width);
+    if (mask)
+        return emit_intrinsic(e, "llvm.masked.load", 2,
+                              (LLVMTypeRef[]){memory, LLVMTypeOf(pointer)}, 4,
+                              (LLVMValueRef[]){pointer, emit_i32(e, type_info[type].bytes), mask,
+                                               LLVMConstNull(memory)});
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, pointer, "");
+    set_alignment(value, type);
+    return value;
+}
+
+/* Lanes from[l] of the two vectors side by side. */
+static LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, const uint32_t *from,
+                            uint32_t width)
+{
+    LLVMValueRef lane[64];
+    for (uint32_t l = 0; l < width; l++)
+        lane[l] = emit_i32(e, from[l]);
+    return LLVMBuildShuffleVector(e->builder, a, b, LLVMConstVector(lane, width), "");
+}
+
+/* Every second element, from two loads that end with the last element wanted: elements 0 to w - 1 and w - 1 to 2 w - 2. */
+static LLVMValueRef load_second(Emit *e, Type type, LLVMValueRef pointer)
+{
+    uint32_t width = e->width, from[64];
+    LLVMValueRef mask[2] = {0};
+    if (e->mask) {
+        LLVMValueRef elements = LLVMBuildShl(e->builder, e->left, emit_i32(e, 1), "");
+        elements = LLVMBuildSub(e->builder, elements, emit_i32(e, 1), "");
+        mask[0] = lanes_left(e, elements, 0);
+        mask[1] = lanes_left(e, elements, width - 1);
+    }
+    LLVMValueRef low = load_vector(e, type, pointer, mask[0], width);
+    LLVMValueRef next = step_pointer(e, memory_type(e, type, 1), pointer, emit_i64(e, width - 1));
+    LLVMValueRef high = load_vector(e, type, next, mask[1], width);
+    for (uint32_t l = 0; l < width; l++)
+        from[l] = 2 * l < width ? 2 * l : width + 2 * l - (width - 1);
+    return shuffle(e, low, high, from, width);
+}
+
+static LLVMValueRef load_repeated(Emit *e, Type type, LLVMValueRef pointer, LLVMValueRef mask)
+{
+    uint32_t points = e->width / e->minor_extent, from[64];
+    for (uint32_t l = 0; l < points; l++)
+        from[l] = l * e->minor_extent;
+    if (mask) mask = shuffle(e, mask, LLVMGetPoison(LLVMTypeOf(mask)), from, points);
+    LLVMValueRef value = load_vector(e, type, pointer, mask, points);
+    for (uint32_t l = 0; l < e->width; l++)
+        from[l] = l / e->minor_extent;
+    return shuffle(e, value, LLVMGetPoison(LLVMTypeOf(value)), from, e->width);
+}
+
 static LLVMValueRef load_lanes(Emit *e, Type type, const Address *address, uint32_t level)
 {
-    LLVMTypeRef memory = memory_type(e, type, e->width);
-    LLVMValueRef align = emit_i32(e, type_info[type].bytes), nothing = LLVMConstNull(memory);
     LLVMValueRef mask = lane_mask(e, address, level);
-    if (address->step == 1 && !address->extra) {
-        if (mask)
-            return emit_intrinsic(e, "llvm.masked.load", 2,
-                                  (LLVMTypeRef[]){memory, LLVMTypeOf(address->pointer)}, 4,
-                                  (LLVMValueRef[]){address->pointer, align, mask, nothing});
-        LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, address->pointer, "");
-        set_alignment(value, type);
-        return value;
-    }
+    bool has_tail_only = !mask || (e->left && !address->mask.value && e->minor_extent == 1);
+    if (!address->extra && address->pattern == PATTERN_next)
+        return load_vector(e, type, address->pointer, mask, e->width);
+    if (!address->extra && address->pattern == PATTERN_second && has_tail_only)
+        return load_second(e, type, address->pointer);
+    bool is_tail_or_same = !address->mask.is_vector;
+    if (!address->extra && address->pattern == PATTERN_repeated && is_tail_or_same)
+        return load_repeated(e, type, address->pointer, mask);
+
+    LLVMTypeRef memory = memory_type(e, type, e->width);
     LLVMValueRef pointers = lane_pointers(e, type, address);
     return emit_intrinsic(e, "llvm.masked.gather", 2, (LLVMTypeRef[]){memory, LLVMTypeOf(pointers)},
                           4,
-                          (LLVMValueRef[]){pointers, align, mask ? mask : all_lanes(e), nothing});
+                          (LLVMValueRef[]){pointers, emit_i32(e, type_info[type].bytes),
+                                           mask ? mask : all_lanes(e), LLVMConstNull(memory)});
 }
 
 static bool is_lane_dependent(const Address *address)
 {
-    return address->step || address->extra || address->mask.is_vector;
+    return address->pattern != PATTERN_same || address->extra || address->mask.is_vector;
 }
 
 Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level)
@@ -289,7 +380,7 @@ static void store_lanes(Emit *e, Type type, const Address *address, LLVMValueRef
 {
     LLVMTypeRef memory = LLVMTypeOf(value);
     LLVMValueRef align = emit_i32(e, type_info[type].bytes);
-    if (address->step == 1 && !address->extra) {
+    if (address->pattern == PATTERN_next && !address->extra) {
         if (mask)
             emit_intrinsic(e, "llvm.masked.store", 2,
                            (LLVMTypeRef[]){memory, LLVMTypeOf(address->pointer)}, 4,

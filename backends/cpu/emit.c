@@ -155,12 +155,15 @@ void axis_release(Emit *e, Axis axis)
 
 void vector_set(Emit *e, Axis axis, uint32_t width, LLVMValueRef mask, uint32_t mask_level)
 {
-    forget(e, bit_of(e->vector) | bit_of(axis));
+    forget(e, bit_of(e->vector) | bit_of(e->minor) | bit_of(axis));
     for (uint32_t i = 1; i < e->kernel->scalar.count && e->width != width; i++)
         if (e->kept[i].scalar) e->kept[i].vector = NULL;
     e->vector = axis;
+    e->minor = (Axis){0};
+    e->minor_extent = 1;
     e->width = width;
     e->mask = mask;
+    e->left = NULL;
     e->mask_level = mask ? mask_level : 0;
 }
 
@@ -193,6 +196,15 @@ LLVMValueRef emit_intrinsic(Emit *e, const char *name, uint32_t types, LLVMTypeR
     return LLVMBuildCall2(e->builder, signature, function, argument, count, "");
 }
 
+LLVMValueRef lanes_left(Emit *e, LLVMValueRef left, int64_t from)
+{
+    LLVMValueRef point[64];
+    for (uint32_t l = 0; l < e->width; l++)
+        point[l] = emit_i32(e, from + l / e->minor_extent);
+    LLVMValueRef points = e->width == 1 ? point[0] : LLVMConstVector(point, e->width);
+    return LLVMBuildICmp(e->builder, LLVMIntSGT, spread(e, left, e->width), points, "");
+}
+
 /* Lanes whose index is below `to`. */
 LLVMValueRef lanes_below(Emit *e, LLVMValueRef index, LLVMValueRef to, uint32_t width)
 {
@@ -203,43 +215,45 @@ LLVMValueRef lanes_below(Emit *e, LLVMValueRef index, LLVMValueRef to, uint32_t 
                          lane_numbers(e, width, 32, 1), "");
 }
 
-typedef struct VectorLoop {
-    Axis axis;
-    uint32_t width, carried;
-    LLVMValueRef *values;
-    VectorBody *body;
-    void *user;
-} VectorLoop;
-
-static void run_part(Emit *e, const VectorLoop *v, LLVMValueRef from, LLVMValueRef to,
-                     bool is_masked, LLVMValueRef masked_below)
+static void run_part(Emit *e, VectorLoop *v, LLVMValueRef from, LLVMValueRef to, bool is_masked)
 {
     Loop loop;
-    loop_open(e, &loop, from, to, v->width, v->carried, v->values);
-    LLVMValueRef mask = is_masked ? lanes_below(e, loop.index, masked_below, v->width) : NULL;
-    vector_set(e, v->axis, v->width, mask, e->depth);
+    int64_t minor = v->minor.id ? e->kernel->axis.at[v->minor.id - 1].extent : 1;
+    loop_open(e, &loop, from, to, v->width / minor, v->carried, v->values);
+    vector_set(e, v->axis, v->width, NULL, 0);
+    if (v->minor.id) {
+        axis_bind(e, v->minor, emit_i64(e, 0), 0);
+        e->minor = v->minor;
+        e->minor_extent = (uint32_t)minor;
+    }
+    if (is_masked) {
+        LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context);
+        LLVMValueRef left = LLVMBuildSub(e->builder, v->to, loop.index, "");
+        e->left = LLVMBuildTrunc(e->builder, left, i32, "");
+        e->mask = lanes_left(e, e->left, 0);
+        e->mask_level = e->depth;
+    }
     axis_bind(e, v->axis, loop.index, e->depth);
-    v->body(e, v->user, v->carried, v->values);
+    v->body(e, v);
     axis_release(e, v->axis);
+    if (v->minor.id) axis_release(e, v->minor);
     vector_set(e, (Axis){0}, 1, NULL, 0);
     loop_close(e, &loop, v->values);
 }
 
 /* Bounds known while compiling are split into full vectors and one masked; blocks of tasks are multiples of the width, so
  * that only the very last vector of the axis can be short: then every vector is masked, which costs a compare. */
-void vector_loop(Emit *e, Axis axis, LLVMValueRef from, LLVMValueRef to, int64_t extent,
-                 uint32_t width, uint32_t carried, LLVMValueRef *values, VectorBody *body,
-                 void *user)
+void vector_loop(Emit *e, VectorLoop *v)
 {
-    VectorLoop v = {axis, width, carried, values, body, user};
-    int64_t first, last;
-    if (!is_known(from, &first) || !is_known(to, &last)) {
-        run_part(e, &v, from, to, extent % width != 0, to);
+    int64_t first, last, step = v->width;
+    if (v->minor.id) step /= e->kernel->axis.at[v->minor.id - 1].extent;
+    if (!is_known(v->from, &first) || !is_known(v->to, &last)) {
+        run_part(e, v, v->from, v->to, v->extent % step != 0);
         return;
     }
-    int64_t full = first + (last - first) / width * width;
-    if (full > first) run_part(e, &v, from, emit_i64(e, full), false, NULL);
-    if (full < last) run_part(e, &v, emit_i64(e, full), to, true, to);
+    int64_t full = first + (last - first) / step * step;
+    if (full > first) run_part(e, v, v->from, emit_i64(e, full), false);
+    if (full < last) run_part(e, v, emit_i64(e, full), v->to, true);
 }
 
 static void open_function(Emit *e, const char *name)
@@ -315,6 +329,7 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const CpuTarget *target, const
               .arena = arena,
               .buffer = arena_array(arena, LLVMValueRef, kernel->buffer.count + 1),
               .kept = arena_array(arena, Kept, kernel->scalar.count + 1),
+              .minor_extent = 1,
               .width = 1};
     open_function(&e, name);
     if (schedule->contraction)

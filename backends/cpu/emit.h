@@ -50,9 +50,14 @@ typedef struct Emit {
     Binding axis[MAX_AXES];
     Level level[MAX_LEVELS];
     uint32_t depth;
-    Axis vector;       /* {0}: none */
-    uint32_t width;    /* lanes; 1 without a vector axis */
-    LLVMValueRef mask; /* of lanes inside the vector axis; NULL: all */
+    Axis vector; /* {0}: none */
+    Axis
+        minor; /* lane l is at point l / minor_extent of `vector`, l % minor_extent of this; {0}: none */
+    uint32_t minor_extent; /* 1 without a minor axis */
+    uint32_t width;        /* lanes; 1 without a vector axis */
+    LLVMValueRef mask;     /* of lanes inside the vector axis; NULL: all */
+    LLVMValueRef
+        left; /* i32: how many points of the vector axis the mask lets through; NULL: not known */
     uint32_t mask_level;
 } Emit;
 
@@ -90,21 +95,36 @@ LLVMValueRef emit_smaller(Emit *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_larger(Emit *e, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef lanes_below(Emit *e, LLVMValueRef index, LLVMValueRef to,
                          uint32_t width); /* index + lane < to */
+/* Lanes at points from + 0, 1, ... below `left` (i32). */
+LLVMValueRef lanes_left(Emit *e, LLVMValueRef left, int64_t from);
 LLVMValueRef step_pointer(Emit *e, LLVMTypeRef type, LLVMValueRef pointer, LLVMValueRef by);
 /* Lanes of the axis from now on; forgets what depends on the old and the new one. */
 void vector_set(Emit *e, Axis axis, uint32_t width, LLVMValueRef mask, uint32_t mask_level);
 void forget(Emit *e, uint32_t axes);
 LLVMValueRef spread(Emit *e, LLVMValueRef scalar, uint32_t width); /* at the builder's place */
 LLVMValueRef lane_numbers(const Emit *e, uint32_t width, uint32_t bits, int64_t scale);
+/* How far the affine is from lane 0 to each lane. */
+LLVMValueRef lane_offsets(const Emit *e, const Affine *affine, uint32_t bits);
+bool is_varying(const Emit *e,
+                uint32_t axes); /* whether any of them is the vector or the minor axis */
 LLVMValueRef emit_intrinsic(Emit *e, const char *name, uint32_t types, LLVMTypeRef *type,
                             uint32_t count, LLVMValueRef *argument);
 
-/* The loop over one axis in vectors of `width`: body is called once for all full vectors, and once more under a mask for
+/* The loop over one axis in vectors of `width` lanes: body is called once for all full vectors, and once more under a mask for
  * what is left. */
-typedef void VectorBody(Emit *e, void *user, uint32_t carried, LLVMValueRef *values);
-void vector_loop(Emit *e, Axis axis, LLVMValueRef from, LLVMValueRef to, int64_t extent,
-                 uint32_t width, uint32_t carried, LLVMValueRef *values, VectorBody *body,
-                 void *user);
+typedef struct VectorLoop VectorLoop;
+typedef void VectorBody(Emit *e, VectorLoop *loop);
+struct VectorLoop {
+    Axis axis, minor; /* minor: {0}, or a small axis that lanes run over first */
+    LLVMValueRef from, to;
+    int64_t extent; /* of axis */
+    uint32_t width;
+    uint32_t carried;
+    LLVMValueRef *values; /* carried ones */
+    VectorBody *body;
+    void *user;
+};
+void vector_loop(Emit *e, VectorLoop *loop);
 
 /* evaluate.c: scalars of the kernel */
 Lanes evaluate(Emit *e, Scalar scalar);

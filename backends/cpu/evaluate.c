@@ -18,9 +18,11 @@ static uint32_t deeper(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-static bool is_varying(const Emit *e, uint32_t axes)
+bool is_varying(const Emit *e, uint32_t axes)
 {
-    return e->vector.id && axes & 1u << (e->vector.id - 1);
+    uint32_t lanes = e->vector.id ? 1u << (e->vector.id - 1) : 0;
+    if (e->minor.id) lanes |= 1u << (e->minor.id - 1);
+    return axes & lanes;
 }
 
 uint32_t level_of_access(Emit *e, const Access *access)
@@ -54,7 +56,7 @@ static Lanes apply(Emit *e, const ScalarNode *node, uint32_t level)
     bool is_vector = false;
     for (int i = 0; i < count; i++)
         is_vector |= evaluate(e, node->argument[i]).is_vector;
-    LLVMValueRef argument[3] = {0};
+    LLVMValueRef argument[SCALAR_ARGUMENTS] = {0};
     for (int i = 0; i < count; i++)
         argument[i] = is_vector ? evaluate_vector(e, node->argument[i])
                                 : evaluate(e, node->argument[i]).value;

@@ -10,16 +10,15 @@ typedef struct Nest {
     Rows *rows;
     const Axis *order;
     uint32_t count, at; /* the loop to open next */
-    Axis vector;
+    Axis vector, minor;
     void (*inside)(Emit *e, Rows *rows);
 } Nest;
 
 static void nest(Emit *e, Nest n);
 
-static void nest_in_vector(Emit *e, void *user, uint32_t carried, LLVMValueRef *values)
+static void nest_in_vector(Emit *e, VectorLoop *loop)
 {
-    (void)carried, (void)values;
-    Nest inner = *(const Nest *)user;
+    Nest inner = *(const Nest *)loop->user;
     inner.at++;
     nest(e, inner);
 }
@@ -33,8 +32,14 @@ static void nest(Emit *e, Nest n)
     Axis axis = n.order[n.at];
     uint32_t i = axis.id - 1;
     if (axis.id == n.vector.id) {
-        vector_loop(e, axis, n.rows->from[i], n.rows->to[i], e->kernel->axis.at[i].extent,
-                    e->schedule->width, 0, NULL, nest_in_vector, &n);
+        vector_loop(e, &(VectorLoop){.axis = axis,
+                                     .minor = n.minor,
+                                     .from = n.rows->from[i],
+                                     .to = n.rows->to[i],
+                                     .extent = e->kernel->axis.at[i].extent,
+                                     .width = e->schedule->width,
+                                     .body = nest_in_vector,
+                                     .user = &n});
         return;
     }
     Nest inner = n;
@@ -93,6 +98,7 @@ void emit_rows(Emit *e)
                    .order = e->schedule->order,
                    .count = e->schedule->order_count,
                    .vector = e->schedule->vector,
+                   .minor = e->schedule->minor,
                    .inside = row});
     loop_close(e, &tasks, NULL);
 }

@@ -123,10 +123,9 @@ static void exchange(Emit *e, LLVMValueRef *row, uint32_t width, uint32_t bit)
     }
 }
 
-static void pack_block(Emit *e, void *user, uint32_t carried, LLVMValueRef *values)
+static void pack_block(Emit *e, VectorLoop *loop)
 {
-    (void)carried, (void)values;
-    const Block *block = user;
+    const Block *block = loop->user;
     const Schedule *s = e->schedule;
     Axis k = e->vector;
     uint32_t width = e->width;
@@ -153,8 +152,13 @@ static void pack_columns(Emit *e, const Block *block, uint32_t at)
     Axis axis = t->run[at];
     LLVMValueRef to = emit_i64(e, t->run_extent[at]);
     if (at + 1 == t->run_count) {
-        vector_loop(e, axis, emit_i64(e, 0), to, t->run_extent[at], e->schedule->width, 0, NULL,
-                    pack_block, (void *)block);
+        vector_loop(e, &(VectorLoop){.axis = axis,
+                                     .from = emit_i64(e, 0),
+                                     .to = to,
+                                     .extent = t->run_extent[at],
+                                     .width = e->schedule->width,
+                                     .body = pack_block,
+                                     .user = (void *)block});
         return;
     }
     Loop loop;

@@ -15,7 +15,7 @@ static uint32_t *stages_of(const Kernel *kernel, Arena *arena)
     uint32_t *stage = arena_array(arena, uint32_t, kernel->scalar.count);
     for (uint32_t i = 1; i < kernel->scalar.count; i++) {
         const ScalarNode *node = &kernel->scalar.at[i];
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < SCALAR_ARGUMENTS; k++)
             stage[i] = larger(stage[i], stage[node->argument[k].id]);
         for (int d = 0; node->access && d < node->access->rank; d++)
             stage[i] = larger(stage[i], stage[node->access->at[d].dynamic.id]);
@@ -117,10 +117,11 @@ static LLVMValueRef tree_of_values(Emit *e, const ScalarNode *node, LLVMValueRef
     return lane[0];
 }
 
-static void lanes_body(Emit *e, void *user, uint32_t carried, LLVMValueRef *values)
+static void lanes_body(Emit *e, VectorLoop *loop)
 {
-    const Reducing *r = user;
-    for (uint32_t i = 0; i < carried; i++) {
+    const Reducing *r = loop->user;
+    LLVMValueRef *values = loop->values;
+    for (uint32_t i = 0; i < loop->carried; i++) {
         const ScalarNode *node = node_of(e, r, i);
         LLVMValueRef body = evaluate_vector(e, node->argument[0]);
         emit_at(e, e->depth);
@@ -185,8 +186,15 @@ static void reduce_nest(Emit *e, const Reducing *r, uint32_t at, uint32_t carrie
         if (e->vector.id)
             rows_inner(e, r, carried, values);
         else
-            vector_loop(e, r->inner, emit_i64(e, 0), emit_i64(e, r->extent), r->extent,
-                        REDUCE_LANES, carried, values, lanes_body, (void *)r);
+            vector_loop(e, &(VectorLoop){.axis = r->inner,
+                                         .from = emit_i64(e, 0),
+                                         .to = emit_i64(e, r->extent),
+                                         .extent = r->extent,
+                                         .width = REDUCE_LANES,
+                                         .carried = carried,
+                                         .values = values,
+                                         .body = lanes_body,
+                                         .user = (void *)r});
         return;
     }
     Loop loop;

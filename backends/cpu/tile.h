@@ -9,8 +9,8 @@
 typedef struct Tile {
     LLVMValueRef from[MAX_AXES], to[MAX_AXES];
     uint32_t k_count;
-    Axis k[MAX_AXES];             /* reduction axes of extent above 1, outermost first */
-    int64_t k_stride[MAX_AXES];   /* points of k that a step along k[i] passes */
+    Axis k[MAX_AXES];           /* reduction axes of extent above 1, outermost first */
+    int64_t k_stride[MAX_AXES]; /* points of k that a step along k[i] passes */
     /* The same for packing alone, where axes are merged if b allows it: those in front of the innermost of a merged run are 0. */
     uint32_t run_count;
     Axis run[MAX_AXES];

@@ -5,6 +5,8 @@
 /* Cycles a vector, roughly: what matters is the order of the ways to run a kernel. */
 #define COST_UNIFORM    0.1
 #define COST_CONTIGUOUS 1.0
+#define COST_SECOND     3.0 /* every second element: two loads and a shuffle */
+#define COST_REPEATED   1.5
 #define COST_STRIDED    10.0
 #define COST_GATHER     14.0
 #define COST_SCATTER    20.0
@@ -28,14 +30,22 @@ static int64_t extent_of(const Kernel *kernel, Axis axis)
     return axis.id ? kernel->axis.at[axis.id - 1].extent : 1;
 }
 
-static double access_cost(const Planning *p, const Access *access, Axis vector, bool is_store)
+/* The axes that lanes run along: `minor` first, if there is one. */
+typedef struct Along {
+    Axis axis, minor;
+} Along;
+
+static double access_cost(const Planning *p, const Access *access, Along along, bool is_store)
 {
-    int64_t step;
-    if (!access_step(p->kernel, access, vector, &step))
+    int64_t step, minor = 0, extent = extent_of(p->kernel, along.minor);
+    if (!access_step(p->kernel, access, along.axis, &step) ||
+        (along.minor.id && !access_step(p->kernel, access, along.minor, &minor)))
         return is_store ? COST_SCATTER : COST_GATHER;
-    if (step == 0) return COST_UNIFORM;
-    if (step == 1) return COST_CONTIGUOUS;
-    return is_store ? COST_SCATTER : COST_STRIDED;
+    if (step == 0 && minor == 0) return COST_UNIFORM;
+    if (along.minor.id ? minor == 1 && step == extent : step == 1) return COST_CONTIGUOUS;
+    if (is_store) return COST_SCATTER;
+    if (along.minor.id && minor == 0 && step == 1) return COST_REPEATED;
+    return !along.minor.id && step == 2 ? COST_SECOND : COST_STRIDED;
 }
 
 static double points_of(const Kernel *kernel, uint32_t axes)
@@ -46,11 +56,11 @@ static double points_of(const Kernel *kernel, uint32_t axes)
     return points;
 }
 
-static double scalar_cost(const Planning *p, uint32_t id, Axis vector)
+static double scalar_cost(const Planning *p, uint32_t id, Along along)
 {
     const ScalarNode *node = &p->kernel->scalar.at[id];
     if (node->op == SCALAR_load)
-        return vector.id ? access_cost(p, node->access, vector, false) : COST_CONTIGUOUS;
+        return along.axis.id ? access_cost(p, node->access, along, false) : COST_CONTIGUOUS;
     return node->op == SCALAR_constant ? 0 : COST_OPERATION;
 }
 
@@ -74,51 +84,77 @@ static uint32_t *bodies_of(const Planning *p)
     return body;
 }
 
+/* Points that a vector gets done. */
+static double lanes_at_work(const Planning *p, Along along)
+{
+    if (!along.axis.id) return 1;
+    uint32_t minor = (uint32_t)extent_of(p->kernel, along.minor);
+    uint32_t points = p->target->lanes / minor;
+    return use_of(extent_of(p->kernel, along.axis), points) * points * minor;
+}
+
 /* Cost of the whole kernel with rows vectorized along `rows` ({0}: reduces along their own axes) and stores along
  * `stores`. */
-static double cost_of(const Planning *p, Axis rows, Axis stores)
+static double cost_of(const Planning *p, Along rows, Axis stores)
 {
     const Kernel *kernel = p->kernel;
     const uint32_t *body = bodies_of(p);
     uint32_t lanes = p->target->lanes;
     double cost = 0, row_points = points_of(kernel, p->rows | p->sequential);
-    double row_use = rows.id ? use_of(extent_of(kernel, rows), lanes) * lanes : 1;
+    double row_use = lanes_at_work(p, rows);
     for (uint32_t i = 1; i < kernel->scalar.count; i++) {
         if (!p->live[i]) continue;
         if (body[i]) {
-            Axis inner = {32 - (uint32_t)__builtin_clz(body[i])};
-            double use = rows.id ? row_use : use_of(extent_of(kernel, inner), REDUCE_LANES) * lanes;
+            Along inner = {.axis = {32 - (uint32_t)__builtin_clz(body[i])}};
+            double use = rows.axis.id ? row_use
+                                      : use_of(extent_of(kernel, inner.axis), REDUCE_LANES) * lanes;
             double points = row_points * points_of(kernel, body[i]);
-            cost += points * scalar_cost(p, i, rows.id ? rows : inner) / use;
-        } else if (kernel->scalar.at[i].op == SCALAR_reduce && !rows.id) {
+            cost += points * scalar_cost(p, i, rows.axis.id ? rows : inner) / use;
+        } else if (kernel->scalar.at[i].op == SCALAR_reduce && !rows.axis.id) {
             cost += row_points * COST_TREE;
         }
     }
-    Axis along = stores.id ? stores : rows;
-    double use = along.id ? use_of(extent_of(kernel, along), lanes) * lanes : 1;
-    double points = points_of(kernel, p->parallel | p->sequential) / use;
+    Along along = stores.id ? (Along){.axis = stores} : rows;
+    double points = points_of(kernel, p->parallel | p->sequential) / lanes_at_work(p, along);
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
         if (p->live[i] && !body[i]) cost += points * scalar_cost(p, i, along);
     for (uint32_t i = 0; i < kernel->store.count; i++)
-        cost += points *
-                (along.id ? access_cost(p, &kernel->store.at[i].at, along, true) : COST_CONTIGUOUS);
+        cost += points * (along.axis.id ? access_cost(p, &kernel->store.at[i].at, along, true)
+                                        : COST_CONTIGUOUS);
     return cost;
+}
+
+/* {0}, or an axis that is small enough to go along with `vector`. */
+static bool can_be_minor(const Planning *p, uint32_t minor, uint32_t vector)
+{
+    if (!minor) return true;
+    if (p->has_reduce || !vector || minor == vector || !(p->rows >> (minor - 1) & 1)) return false;
+    int64_t extent = extent_of(p->kernel, (Axis){minor});
+    return (extent & (extent - 1)) == 0 && extent * 2 <= (int64_t)p->target->lanes;
+}
+
+static void consider(const Planning *p, Along rows, Axis stores, double *least, Schedule *s)
+{
+    double cost = cost_of(p, rows, stores);
+    if (*least >= 0 && cost >= *least) return;
+    *least = cost;
+    s->vector = rows.axis;
+    s->minor = rows.minor;
+    s->store_vector = stores;
 }
 
 static void choose_vectors(const Planning *p, Schedule *s)
 {
-    uint32_t inside = p->parallel & ~p->rows;
+    uint32_t inside = p->parallel & ~p->rows, count = p->kernel->axis.count;
     double least = -1;
-    for (uint32_t rows = 0; rows <= p->kernel->axis.count; rows++) {
+    for (uint32_t rows = 0; rows <= count; rows++) {
         if (rows && !(p->rows >> (rows - 1) & 1)) continue;
-        for (uint32_t stores = 0; stores <= p->kernel->axis.count; stores++) {
-            if (stores && (rows || !(inside >> (stores - 1) & 1))) continue;
-            double cost = cost_of(p, (Axis){rows}, (Axis){stores});
-            if (least >= 0 && cost >= least) continue;
-            least = cost;
-            s->vector = (Axis){rows};
-            s->store_vector = (Axis){stores};
-        }
+        for (uint32_t minor = 0; minor <= count; minor++)
+            if (can_be_minor(p, minor, rows))
+                consider(p, (Along){{rows}, {minor}}, (Axis){0}, &least, s);
+        for (uint32_t stores = 1; stores <= count && !rows; stores++)
+            if (inside >> (stores - 1) & 1)
+                consider(p, (Along){{0}, {0}}, (Axis){stores}, &least, s);
     }
     s->width = s->vector.id || s->store_vector.id ? p->target->lanes : 1;
 }
@@ -145,7 +181,8 @@ static void add_axes(const Planning *p, uint32_t axes, Axis last, Axis *order, u
 
 static void choose_order(const Planning *p, Schedule *s)
 {
-    add_axes(p, p->rows, s->vector, s->order, &s->order_count);
+    uint32_t minor = s->minor.id ? 1u << (s->minor.id - 1) : 0;
+    add_axes(p, p->rows & ~minor, s->vector, s->order, &s->order_count);
     for (uint32_t i = 0; i < p->kernel->axis.count; i++)
         if (p->sequential >> i & 1) s->order[s->order_count++] = (Axis){i + 1};
     if (s->vector.id) s->order[s->order_count++] = s->vector;
@@ -244,6 +281,8 @@ void schedule_print(Text *out, const Schedule *s)
 {
     text_add(out, "schedule {\n  vector ");
     print_axis(out, s->vector);
+    text_add(out, " ");
+    print_axis(out, s->minor);
     text_add(out, " x%u, stores ", s->width);
     print_axis(out, s->store_vector);
     text_add(out, "\n  tasks %" PRId64 "\n", s->tasks);

@@ -29,6 +29,7 @@ typedef struct Schedule {
         [MAX_AXES]; /* loops outermost first: parallel and sequential axes (rows: the row axes); contraction: the outer axes */
     Axis
         vector; /* {0}: each reduce along its innermost reduction axis, stores along `store_vector` */
+    Axis minor; /* rows: a small axis that lanes run over before `vector`; {0}: none */
     uint32_t store_count;
     Axis store_order[MAX_AXES]; /* rows: loops over the parallel axes that no reduce depends on */
     Axis store_vector;          /* {0}: `vector` goes on, if there is one */

@@ -1,6 +1,6 @@
 /* Speed of the cpu backend's kernels alone, against the FMA and copy peaks measured in the same run.
  *
- *     bench_kernels [threads] [target]      medians; ms to plan and compile beside each
+ *     bench_kernels [threads [target [file of kernels]]]      medians; ms to plan and compile beside each
  *
  * One thread is timed by the CPU time it takes, so that other programs on the machine disturb less. */
 #include "backends/cpu/jit.h"
@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define STEPS 10000
@@ -403,6 +404,32 @@ static void run_all(Bench *b)
     measure(b, "transposition 2048^2", transposition(a, 2048, 2048), 0, 8.0 * 2048 * 2048);
 }
 
+/* Every kernel of a file of texts (`mlc dump --stage kernel`), by the bytes of its buffers. */
+static void run_file(Bench *bench, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = calloc(1, 1 << 22);
+    Context context = {.arena = bench->arena, .sources = sources_new(bench->arena)};
+    context.report = report_new(bench->arena, context.sources);
+    size_t size = file ? fread(text, 1, (1 << 22) - 1, file) : 0;
+    int number = 0;
+    for (char *at = strstr(text, "kernel {"); at && size; number++) {
+        char *next = strstr(at + 1, "kernel {"), name[32];
+        size_t length = next ? (size_t)(next - at) : strlen(at);
+        uint32_t source = sources_add(context.sources, path, at, length, false);
+        const Kernel *kernel = kernel_parse(&context, bench->arena, source);
+        double bytes = 0;
+        for (uint32_t i = 0; kernel && i < kernel->buffer.count; i++)
+            bytes +=
+                (double)kernel->buffer.at[i].elements * type_info[kernel->buffer.at[i].type].bytes;
+        snprintf(name, sizeof name, "%d", number);
+        if (kernel) measure(bench, name, kernel, 0, bytes);
+        at = next;
+    }
+    if (file) fclose(file);
+    free(text);
+}
+
 int main(int argc, char **argv)
 {
     Bench bench = {.arena = arena_open(&host_default)};
@@ -416,7 +443,10 @@ int main(int argc, char **argv)
     bench.compiler = compiler_open(&bench.target);
     bench.peak = fma_peak(&bench);
     printf("%s, %u threads, FMA peak %.0f GFLOP/s\n", bench.target.name, threads, bench.peak);
-    run_all(&bench);
+    if (argc > 3)
+        run_file(&bench, argv[3]);
+    else
+        run_all(&bench);
     compiler_close(bench.compiler);
     jit_close(bench.jit);
     threads_close(bench.threads);

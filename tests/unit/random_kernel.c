@@ -49,7 +49,11 @@ static Coordinate random_coordinate(Generator *g, uint32_t axis, uint32_t other,
 {
     Coordinate at = {.affine = affine_axis((Axis){axis + 1}), .divisor = 1};
     at.extent = extent_at(g, axis);
-    if (other < MAX_AXES && chance(g, 60)) {
+    if (other < MAX_AXES && (is_plain || chance(g, 40))) {
+        at.affine = affine_add(affine_scale(at.affine, extent_at(g, other)),
+                               affine_axis((Axis){other + 1}));
+        at.extent *= extent_at(g, other);
+    } else if (other < MAX_AXES && chance(g, 60)) {
         at.affine = affine_add(at.affine, affine_axis((Axis){other + 1}));
         at.extent += extent_at(g, other) - 1;
     } else if (chance(g, 10)) {
@@ -87,7 +91,7 @@ static Access access_of(Generator *g, uint32_t axes, Type type, bool is_written,
             set &= set - 1;
         uint32_t axis = (uint32_t)__builtin_ctz(set), other = MAX_AXES;
         left &= ~(1u << axis);
-        if (!is_plain && left && chance(g, 15)) {
+        if (left && chance(g, 25)) {
             other = (uint32_t)__builtin_ctz(left);
             left &= ~(1u << other);
         }
@@ -334,6 +338,7 @@ static void fill(Generator *g, Type type, void *bytes, int64_t elements)
     for (int64_t i = 0; i < elements; i++) {
         float real = random_real(g);
         uint32_t small = pick(g, 12), any = pick(g, 1u << 30) * 4 + pick(g, 4);
+        if (g->is_whole) any = small; /* so that sums of products stay exact */
         switch (type) {
         case TYPE_f32: ((float *)bytes)[i] = real; break;
         case TYPE_bf16: ((uint16_t *)bytes)[i] = bits_bf16_of(real); break;
