@@ -1,0 +1,285 @@
+#!/usr/bin/python3
+"""The program from a shell: exit codes, what goes to which stream, JSON lines, colour, signals, full disks.
+
+    behave.py MLC [-k name]
+
+What a command prints word for word is the golden tests' business."""
+import json
+import os
+import pty
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+MLC = os.path.abspath(sys.argv[1])
+MODEL = """data points {
+  train: synthetic(samples: 40, classes: 2, shape: [8])
+  test: synthetic(samples: 10, classes: 2, shape: [8], seed: 5)
+}
+
+const width = 64
+
+model points {
+  input x: f32[N, 8]
+  input label: i32[N]
+  fc1 = dense(x, width)
+  fc2 = dense(relu(fc1), 64)
+  output logits = fc2
+}
+
+train {
+  minimize  cross_entropy(logits, label)
+  report    accuracy = accuracy(logits, label)
+  optimizer adam(rate: 1e-2)
+  batch     10
+  epochs    2
+  log       1
+}
+"""
+
+
+class Program(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.environment = dict(os.environ, XDG_CACHE_HOME=os.path.join(self.folder, "cache"))
+        self.environment.pop("NO_COLOR", None)
+        self.write("m.mlc", MODEL)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "wb" if isinstance(text, bytes) else "w") as file:
+            file.write(text)
+
+    def read(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def mlc(self, *words, code=0, says=(), **options):
+        """Runs it; `says` must occur on stderr."""
+        done = subprocess.run([MLC, *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, **options)
+        self.assertEqual(done.returncode, code, f"{words}: {done.stdout}{done.stderr}")
+        for text in says:
+            self.assertIn(text, done.stderr)
+        return done
+
+    def refused(self, *words, code, says=()):
+        """A refusal says why on stderr and nothing on stdout."""
+        done = self.mlc(*words, code=code, says=says)
+        self.assertEqual(done.stdout, "")
+        self.assertNotIn("\x1b", done.stderr)
+        self.assertTrue(done.stderr.endswith("\n") and not done.stderr.endswith("\n\n"), repr(done.stderr))
+        return done
+
+    def trained(self, *words):
+        return self.mlc("train", "m.mlc", "--device", "reference", "--out", "run", *words)
+
+
+class Usage(Program):
+    def test_wrong_usage_is_2(self):
+        self.refused("trian", "m.mlc", code=2, says=["`trian`", "`train`"])
+        self.refused("check", "m.mlc", "--devise", "cpu", code=2, says=["`--devise`", "`--device`"])
+        self.refused("check", "m.mlc", "--device", "gpu", code=2, says=["gpu", "reference"])
+        self.refused("check", "m.mlc", "--threads", "two", code=2, says=["--threads two"])
+        self.refused("check", "m.mlc", "--seed", "-3", code=2, says=["--seed"])
+        self.refused("check", "m.mlc", "--memory", "lots", code=2, says=["--memory lots", "200MB"])
+        self.refused("check", "m.mlc", "--precision", "f64", code=2, says=["f64", "bf16"])
+        self.refused("check", "m.mlc", "--set", "width", code=2, says=["--set width"])
+        self.refused("check", "m.mlc", "again.mlc", code=2, says=["`again.mlc`"])
+        self.refused("check", code=2, says=["FILE"])
+        self.refused("check", "m.mlc", "--device", code=2, says=["`--device` needs a value"])
+        self.refused("eval", "m.mlc", code=2, says=["--weights"])
+        self.refused("predict", "m.mlc", "--weights", "w", "--in", "x", code=2, says=["--out"])
+        self.refused("run", "m.mlc", "--out", "y", code=2, says=["--entry"])
+        self.refused("run", "m.mlc", "--device", "reference", "--entry", "predikt", "--out", "y", code=2, says=["predikt", "predict"])
+        self.refused("help", "dens", code=2, says=["dens", "dense"])
+        self.refused("dump", "m.mlc", "--stage", "grap", code=2, says=["grap", "graph"])
+
+    def test_help_and_version_are_0(self):
+        for words in (["--help"], ["train", "--help"], ["help"], ["help", "dense"], ["help", "language"], ["version"], ["--version"]):
+            done = self.mlc(*words)
+            self.assertEqual(done.stderr, "")
+            self.assertTrue(done.stdout)
+        self.assertIn("0.1.0", done.stdout)
+
+    def test_wrong_input_is_3(self):
+        self.refused("check", "none.mlc", code=3, says=["none.mlc"])
+        self.refused("check", ".", code=3, says=["a folder"])
+        self.write("bad.mlc", "model m {\n  input x: f32[N, 4]\n  output y = dens(x, 3)\n}\n")
+        self.refused("check", "bad.mlc", code=3, says=["bad.mlc:3:14: error:", "output y = dens(x, 3)", "^", "dense"])
+        self.write("binary.mlc", bytes(range(256)))
+        self.refused("check", "binary.mlc", code=3, says=["binary.mlc:1:1"])
+        self.refused("check", "m.mlc", "--set", "widht=3", code=3, says=["widht", "`width`"])
+        self.refused("check", "m.mlc", "--set", "train.bach=3", code=3, says=["train.bach", "`train.batch`"])
+        self.refused("check", "m.mlc", "--set", "train.batch=many", code=3, says=["many"])
+        self.refused("check", "m.mlc", "--variant", "large", code=3, says=["large"])
+        self.write("away.mlc", MODEL.replace("synthetic(samples: 40, classes: 2, shape: [8])", 'csv("away.csv")'))
+        self.refused("train", "away.mlc", "--device", "reference", code=3, says=["away.csv"])
+
+    def test_standard_input_is_a_file(self):
+        done = self.mlc("check", "-", "--device", "reference", input=MODEL)
+        self.assertIn("points", done.stdout)
+
+
+class Weights(Program):
+    def damaged(self, name, data, *says):
+        self.write(name, data)
+        self.refused("eval", "m.mlc", "--device", "reference", "--weights", name, code=3, says=[name, *says])
+
+    def test_weights_that_do_not_fit_are_3(self):
+        self.trained()
+        whole = self.read("run/best.safetensors")
+        self.damaged("short.safetensors", whole[:-7])
+        self.damaged("head.safetensors", whole[:40])
+        self.damaged("empty.safetensors", b"")
+        self.damaged("liar.safetensors", struct.pack("<Q", 1 << 60) + whole[8:])
+        self.refused("eval", "m.mlc", "--device", "reference", "--weights", "none", code=3, says=["none"])
+        self.refused("eval", "m.mlc", "--device", "reference", "--weights", "run", "--set", "width=32", code=3,
+                     says=["fc1.weight", "f32[64, 8]", "f32[32, 8]", "fc1.bias", "fc2.weight"])
+
+    def test_a_run_folder_is_weights(self):
+        self.trained()
+        for where in ("run", "run/best.safetensors"):
+            done = self.mlc("eval", "m.mlc", "--device", "reference", "--weights", where)
+            self.assertIn("accuracy", done.stdout)
+        self.refused("eval", "m.mlc", "--device", "reference", "--weights", "run", "--split", "tset", code=3, says=["tset", "test"])
+
+
+class Output(Program):
+    def lines(self, *words):
+        done = self.mlc(*words)
+        self.assertNotIn("\x1b", done.stdout)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_json_is_json_lines_and_nothing_else(self):
+        common = ["m.mlc", "--device", "reference", "--json"]
+        events = self.lines("train", *common, "--out", "run")
+        self.assertEqual([e["event"] for e in events], ["start"] + (["step"] * 4 + ["epoch"]) * 2 + ["end"])
+        self.assertEqual([e["step"] for e in events if e["event"] == "step"], list(range(1, 9)))
+        for key in ("model", "device", "threads", "parameters", "memory_bytes", "compile_seconds"):
+            self.assertIn(key, events[0])
+        self.assertEqual(events[0]["parameters"], 8 * 64 + 64 + 64 * 64 + 64)
+        self.assertEqual(set(events[-1]["test"]), {"loss", "accuracy"})
+        kept = [json.loads(line) for line in self.read("run/metrics.jsonl").splitlines()]
+        self.assertEqual([e["event"] for e in kept if e["event"] != "start"], [e["event"] for e in events[1:]])
+        self.assertEqual(set(self.lines("eval", *common, "--weights", "run")[0]), {"loss", "accuracy"})
+        check = self.lines("check", *common)[0]
+        self.assertEqual(check["parameters"], events[0]["parameters"])
+        self.assertLessEqual({"step", "loss", "grad", "eval", "predict"}, set(check["entries"]))
+        bench = self.lines("bench", *common, "--repeat", "2")[0]
+        self.assertLessEqual(bench["seconds"]["min"], bench["seconds"]["max"])
+        self.assertTrue(self.lines("devices", "--json"))
+
+    def test_results_and_progress_keep_apart(self):
+        done = self.trained()
+        self.assertRegex(done.stdout, r"^trained 8 steps in [0-9.]+ s +test loss [0-9.]+ accuracy [0-9.]+\n$")
+        self.assertIn("epoch 2/2", done.stderr)
+        self.assertNotRegex(done.stderr, "[\x1b\r]")
+        quiet = self.mlc("train", "m.mlc", "--device", "reference", "--out", "run2", "--quiet")
+        self.assertEqual(quiet.stderr, "")
+
+    def test_a_closed_pipe_is_quiet(self):
+        done = subprocess.run(f"{MLC} help language | head -1", shell=True, cwd=self.folder, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.stdout.count("\n"), done.stderr), (1, ""))
+
+    def test_a_full_standard_output_is_1(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([MLC, "help", "dense"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.returncode, 1)
+
+    def on_terminal(self, **environment):
+        """What comes on stderr when that is a terminal."""
+        master, slave = pty.openpty()
+        child = subprocess.Popen([MLC, "check", "bad.mlc"], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=slave,
+                                 env={**self.environment, "TERM": "xterm", **environment})
+        os.close(slave)
+        child.wait(60)
+        text = b""
+        while select.select([master], [], [], 0.2)[0]:
+            try:
+                text += os.read(master, 4096)
+            except OSError:
+                break
+        os.close(master)
+        self.assertIn(b"bad.mlc", text)
+        return text
+
+    def test_colour_is_for_terminals_that_want_it(self):
+        self.write("bad.mlc", "model m {\n  output y = dens(3)\n}\n")
+        self.assertIn(b"\x1b[", self.on_terminal())
+        self.assertNotIn(b"\x1b", self.on_terminal(NO_COLOR="1"))
+        self.assertNotIn(b"\x1b", self.on_terminal(TERM="dumb"))
+
+    def test_fmt_writes_in_place_only_when_asked(self):
+        self.write("ugly.mlc", "model   m {\ninput x: f32[N,4]\noutput y=x\n}\n")
+        before = self.read("ugly.mlc")
+        styled = self.mlc("fmt", "ugly.mlc").stdout
+        self.assertEqual(self.read("ugly.mlc"), before)
+        self.mlc("fmt", "ugly.mlc", "--write")
+        self.assertEqual(self.read("ugly.mlc").decode(), styled)
+        self.assertEqual(self.mlc("fmt", "ugly.mlc").stdout, styled)
+
+
+class World(Program):
+    def test_places_that_cannot_be_written_are_1(self):
+        self.write("file", "x")
+        done = self.mlc("train", "m.mlc", "--device", "reference", "--out", "file/run", code=1)
+        self.assertIn("file/run", done.stderr)
+        self.trained()
+        done = self.mlc("predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", "test", "--out", "none/y.npy", code=1)
+        self.assertIn("none/y.npy", done.stderr)
+
+    def test_a_full_disk_leaves_the_old_checkpoint_whole(self):
+        self.trained("--set", "train.epochs=1")
+        names = ("run/checkpoint.safetensors", "run/best.safetensors")
+        before = [self.read(name) for name in names]
+        # A limit on the size of files stands for the disk: 8 KiB hold the log and no checkpoint of 50.
+        limited = f"trap '' XFSZ; ulimit -f 8; exec {MLC} train m.mlc --device reference --out run --resume --set train.epochs=3"
+        done = subprocess.run(["bash", "-c", limited], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, r"run/\w+\.safetensors")
+        self.assertEqual([self.read(name) for name in names], before)
+        self.assertEqual([n for n in os.listdir(self.path("run")) if "tmp" in n], [])
+        self.trained("--resume", "--set", "train.epochs=3")
+        self.mlc("train", "m.mlc", "--device", "reference", "--out", "straight", "--set", "train.epochs=3")
+        self.assertEqual(self.tensors("run"), self.tensors("straight"))
+
+    def tensors(self, run):
+        data = self.read(run + "/checkpoint.safetensors")
+        size = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + size])
+        header.pop("__metadata__", None)
+        return {n: data[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]] for n, t in header.items()}
+
+    def interrupted(self, number):
+        child = subprocess.Popen([MLC, "train", "m.mlc", "--device", "reference", "--out", "run", "--json", "--set", "train.epochs=100000"],
+                                 cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for line in child.stdout:
+            if json.loads(line)["event"] == "step":
+                break
+        child.send_signal(number)
+        rest, errors = child.communicate(timeout=60)
+        for line in rest.splitlines():
+            json.loads(line)
+        return child.returncode, errors
+
+    def test_an_interrupt_saves_and_is_130(self):
+        code, errors = self.interrupted(signal.SIGINT)
+        self.assertEqual(code, 130, errors)
+        self.assertTrue(os.path.exists(self.path("run/checkpoint.safetensors")))
+
+    def test_a_diverged_run_is_1(self):
+        text = MODEL.replace("adam(rate: 1e-2)", "sgd(rate: 1e30)").replace("cross_entropy(logits, label)\n", "mean(logits * logits)\n", 1)
+        self.write("wild.mlc", text)
+        done = self.mlc("train", "wild.mlc", "--device", "reference", "--out", "run", code=1)
+        self.assertRegex(done.stderr, "(?i)nan|infin|diverge|finite")
+
+
+unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
