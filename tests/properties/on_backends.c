@@ -116,10 +116,10 @@ static double **run_on(Bench *bench, Graph *graph, const Feed *feed)
     return result;
 }
 
-static Graph *through_passes(Kit *kit, const Graph *graph)
+static Graph *through_passes(Kit *kit, const Graph *graph, const char *precision)
 {
     Context context = {.arena = kit->arena, .names = kit->names};
-    PassOptions options = {.verify = true, .precision = "f32"};
+    PassOptions options = {.verify = true, .precision = precision};
     return passes_run(&context, kit->arena, kit_program(kit, (Graph *)(uintptr_t)graph), graph,
                       &options);
 }
@@ -258,7 +258,7 @@ static void check_sample(const Backend *backend, Op op, int variant)
         Bench bench = bench_open(&kit, backend, 1 + variant % 3);
         char what[64];
         snprintf(what, sizeof what, "%s, variant %d", op_info[op].name, variant);
-        expect_agreement(&bench, through_passes(&kit, g.graph), &feed, what);
+        expect_agreement(&bench, through_passes(&kit, g.graph, "f32"), &feed, what);
         bench_close(&bench);
     }
     kit_close(&kit);
@@ -279,7 +279,7 @@ static void check_graph(const Backend *backend, uint64_t seed)
         .count = 5 + (int)(seed % 36), .integers = seed % 2, .gradients = seed % 3 != 0};
     const Graph *graph = random_graph(&kit, &what, pass_simplify_node);
     Feed feed = kit_feed(&kit, graph, what.integers ? DATA_integers : DATA_reals, DOMAIN_any);
-    Graph *passed = through_passes(&kit, graph);
+    Graph *passed = through_passes(&kit, graph, seed % 5 == 4 ? "bf16" : "f32");
     Bench bench = bench_open(&kit, backend, 1);
     char text[64];
     snprintf(text, sizeof text, "MLC_SEED=%llu", (unsigned long long)seed);
