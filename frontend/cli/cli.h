@@ -20,6 +20,7 @@ typedef int CommandFunction(mlc_session *session, const Options *options);
 /* Fills options from the arguments; answers 0, or 2 after saying what is wrong on stderr. */
 int options_parse(int count, char *const *argument, Options *options);
 void options_help(const char *command); /* of all, or of one command */
+int options_unknown_command(const char *text); /* says so, with the nearest; answers 2 */
 
 /* Exit code of a status, after printing the session's diagnostics to stderr. */
 int finish(mlc_session *session, mlc_status status);

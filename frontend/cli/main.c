@@ -134,10 +134,7 @@ int main(int count, char **argument)
         return options.help ? 0 : 2;
     }
     CommandFunction *command = find_command(options.command);
-    if (!command) {
-        fprintf(stderr, "mlc: unknown command `%s`; `mlc --help` lists them\n", options.command);
-        return 2;
-    }
+    if (!command) return options_unknown_command(options.command);
     if (options.help) {
         options_help(options.command);
         return 0;

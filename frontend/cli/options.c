@@ -63,6 +63,24 @@ static int unknown_option(const char *text)
     return 2;
 }
 
+int options_unknown_command(const char *text)
+{
+    const char *nearest = NULL;
+    unsigned least = 3; /* commands are short */
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        unsigned d = distance(text, commands[i].name);
+        if (d >= least) continue;
+        least = d;
+        nearest = commands[i].name;
+    }
+    fprintf(stderr, "mlc: unknown command `%s`; ", text);
+    if (nearest)
+        fprintf(stderr, "did you mean `%s`?\n", nearest);
+    else
+        fputs("`mlc --help` lists them\n", stderr);
+    return 2;
+}
+
 static int bad_value(const char *option, const char *value, const char *expected)
 {
     fprintf(stderr, "mlc: `%s %s`: expected %s\n", option, value, expected);
