@@ -237,6 +237,84 @@ static const Site *store_along(const Fuse *f, Value x, const Sites *sites)
     return NULL;
 }
 
+static bool is_plain_reduce(const Fuse *f, Value x)
+{
+    Op op = graph_node(f->graph, x)->op;
+    return op == OP_sum || op == OP_reduce_max;
+}
+
+/* A search for a stored reduce over the same axes of values made from the same elements: down from x's operand through
+ * elementwise ops, and from each value on the way up again through its users. */
+typedef struct Siblings {
+    const Fuse *f;
+    Value x;
+    const Sites *sites;
+    uint32_t budget; /* values still to be looked at */
+    uint32_t group;  /* found */
+} Siblings;
+
+#define SIBLING_DEPTH  5
+#define SIBLING_BUDGET 200
+
+static bool is_sibling(const Siblings *s, Value other)
+{
+    const Fuse *f = s->f;
+    const Node *node = graph_node(f->graph, s->x), *sibling = graph_node(f->graph, other);
+    uint32_t group = f->fusion->group[other.id];
+    if (!group || !is_plain_reduce(f, other) || value_same(other, s->x)) return false;
+    Axes a = node->attribute->axes, b = sibling->attribute->axes;
+    if (a.count != b.count || memcmp(a.at, b.at, a.count) != 0) return false;
+    if (f->fusion->groups.at[group].store.count >= STORES_LIMIT) return false;
+    if (!shape_same(graph_shape(f->graph, s->x), root_shape(f, group))) return false;
+    for (uint32_t k = 0; s->sites && k < s->sites->count; k++)
+        if (s->sites->at[k].group == group) return false;
+    Site site = site_of_store(f->graph, s->x, group);
+    return fits(f, s->x, &site) && !comes_back(f, s->x, group);
+}
+
+/* What will be loaded rather than computed: reduces on its two sides have little else in common. */
+static bool is_border(const Fuse *f, Value x)
+{
+    return op_info[graph_node(f->graph, x)->op].class != ELEMENTWISE || f->fusion->group[x.id] ||
+           f->weights.seen[x.id] != f->weights.own[x.id];
+}
+
+static void search_up(Siblings *s, Value from, int depth)
+{
+    const Fuse *f = s->f;
+    uint32_t shape = graph_node(f->graph, graph_argument(f->graph, s->x, 0))->shape;
+    if (graph_node(f->graph, from)->shape != shape) return;
+    for (uint32_t u = f->user_first[from.id]; u < f->user_first[from.id + 1]; u++) {
+        Value user = {f->user[u]};
+        if (s->group || s->budget == 0) return;
+        s->budget--;
+        if (is_sibling(s, user))
+            s->group = f->fusion->group[user.id];
+        else if (depth && !is_border(f, user))
+            search_up(s, user, depth - 1);
+    }
+}
+
+static void search_down(Siblings *s, Value from, int depth)
+{
+    const Node *node = graph_node(s->f->graph, from);
+    bool inner = depth && !is_border(s->f, from);
+    if (node->op == OP_constant || node->op == OP_iota || node->op == OP_broadcast) return;
+    if (!inner || s->f->uses[from.id] > 1) search_up(s, from, SIBLING_DEPTH);
+    for (uint32_t i = 0; inner && !s->group && i < node->argument_count; i++)
+        search_down(s, node->argument[i], depth - 1);
+}
+
+/* Reduces over the same axes of the same elements, as the gradients of a normalization's scale and shift: one pass over
+ * memory.  The group of such a sibling, 0 if there is none. */
+static uint32_t group_of_sibling(const Fuse *f, Value x, const Sites *sites)
+{
+    Siblings search = {.f = f, .x = x, .sites = sites, .budget = SIBLING_BUDGET};
+    if (sites && sites->overflow) return 0;
+    search_down(&search, graph_argument(f->graph, x, 0), SIBLING_DEPTH);
+    return search.group;
+}
+
 /* A single number that is computed from others can be stored in the last kernel that stores such numbers. */
 static bool is_number(const Fuse *f, Value x)
 {
@@ -249,6 +327,7 @@ static uint32_t group_along(const Fuse *f, Value x, const Sites *sites)
 {
     const Site *along = sites ? store_along(f, x, sites) : NULL;
     if (along) return along->group;
+    if (is_plain_reduce(f, x)) return group_of_sibling(f, x, sites);
     if (!f->numbers || !is_number(f, x)) return 0;
     if (f->fusion->groups.at[f->numbers].store.count >= STORES_LIMIT) return 0;
     return comes_back(f, x, f->numbers) ? 0 : f->numbers;

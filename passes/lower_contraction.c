@@ -59,7 +59,7 @@ static void choose(const Letters *letters, uint32_t w, Tie ties[2])
                   {letters->indices->window[w].input, input}};
     int count = 0;
     for (int i = 0; i < 3; i++)
-        if (!strchr(letters->indices->y, all[i].letter)) ties[count++] = all[i];
+        if (count < 2 && !strchr(letters->indices->y, all[i].letter)) ties[count++] = all[i];
 
     int64_t first = extent_of(letters, ties[0].letter) * (llabs(ties[1].scale) == 1 ? 1 : 2);
     int64_t second = extent_of(letters, ties[1].letter) * (llabs(ties[0].scale) == 1 ? 1 : 2);
