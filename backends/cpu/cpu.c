@@ -102,32 +102,30 @@ static bool link_cached(Device *device, const Plan *plan)
     return is_linked;
 }
 
-/* Kernels on their way to objects; threads take the next one that nobody took. */
+/* Kernels on their way to objects. */
 typedef struct Work {
     Device *device;
     const Plan **plan;
     ObjectCode *object;
-    uint32_t count;
-    _Atomic uint32_t next;
-    Boundary *boundary; /* one a thread: what went wrong there */
+    Boundary *boundary; /* one a thread: what went wrong there first */
 } Work;
 
-static void compile_some(Work *work, uint32_t thread)
+static void compile_some(const Work *work, uint32_t thread, int64_t begin, int64_t end)
 {
     Compiler **compiler = &work->device->compiler[thread];
     if (!*compiler) *compiler = compiler_open(&work->device->target);
     if (!*compiler) bug("LLVM was built without this CPU");
-    for (uint32_t i; (i = work->next++) < work->count;)
+    for (int64_t i = begin; i < end; i++)
         work->object[i] = compile_plan(*compiler, work->plan[i]);
 }
 
 static void compile_on_thread(void *user, uint32_t thread, int64_t begin, int64_t end)
 {
-    (void)begin, (void)end;
-    Work *work = user;
+    const Work *work = user;
     Boundary *boundary = &work->boundary[thread];
+    if (boundary->status != STATUS_ok) return;
     boundary_enter(boundary);
-    if (setjmp(boundary->jump) == 0) compile_some(work, thread);
+    if (setjmp(boundary->jump) == 0) compile_some(work, thread, begin, end);
     boundary_leave(boundary);
 }
 
@@ -135,10 +133,10 @@ static Status compile_missing(Device *device, Context *context, const Plan **pla
 {
     if (!count) return STATUS_ok;
     uint32_t threads = threads_count(device->threads);
-    Work work = {.device = device, .plan = plan, .count = count};
+    Work work = {.device = device, .plan = plan};
     work.object = arena_array(context->arena, ObjectCode, count);
     work.boundary = arena_array(context->arena, Boundary, threads);
-    threads_run(device->threads, threads, compile_on_thread, &work);
+    threads_run(device->threads, count, compile_on_thread, &work);
     for (uint32_t i = 0; i < threads; i++) {
         if (work.boundary[i].status == STATUS_no_memory) out_of_memory();
         if (work.boundary[i].status != STATUS_ok) bug("%s", work.boundary[i].message);

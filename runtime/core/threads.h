@@ -1,14 +1,14 @@
 #ifndef MLC_RUNTIME_CORE_THREADS_H
 #define MLC_RUNTIME_CORE_THREADS_H
-/* A pool of threads that stay.  Work is cut into one contiguous range of tasks a thread, the caller being the first, so
- * which thread does what depends on the counts alone.  Workers spin for some microseconds after their work and then
- * sleep. */
+/* A pool of threads that stay.  Every thread has a contiguous range of the tasks, the same one each time, so that what it left in
+ * its caches is used again; who is done helps the others, and a thread that the system does not run holds nobody up.  Workers
+ * spin for some tens of microseconds after their work and then sleep. */
 #include "ir/base/status.h"
 #include <stdint.h>
 
 typedef struct Threads Threads;
 
-/* thread: 0 to count - 1; tasks [begin, end), never empty. */
+/* thread: 0 (the caller) to count - 1; tasks [begin, end), never empty.  Called any number of times for one round. */
 typedef void ThreadWork(void *user, uint32_t thread, int64_t begin, int64_t end);
 
 /* `count` threads, the caller included. */
