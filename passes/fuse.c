@@ -169,6 +169,17 @@ static Join join_rule(OpClass class, Spot spot)
     return rule[class][spot];
 }
 
+/* Movement is inline at no cost, but not without end: a rule calls the next, and the stack is finite.  (A reshape has no buffer of
+ * its own.) */
+static bool is_deep(const Fuse *f, Value x, const Sites *sites)
+{
+    Op op = graph_node(f->graph, x)->op;
+    if (op_info[op].class != MOVEMENT || op == OP_reshape) return false;
+    for (uint32_t i = 0; i < sites->count; i++)
+        if (f->growing.at[sites->at[i].group].nodes >= NODES_LIMIT) return true;
+    return false;
+}
+
 static bool must_store(const Fuse *f, Value x, const Sites *sites)
 {
     Op op = graph_node(f->graph, x)->op;
@@ -179,7 +190,7 @@ static bool must_store(const Fuse *f, Value x, const Sites *sites)
     for (uint32_t i = 0; i < sites->count; i++) {
         Join rule = join_rule(op_info[op].class, sites->at[i].spot);
         if (rule == JOIN_never) return true;
-        if (rule == JOIN_always) return false;
+        if (rule == JOIN_always) return is_deep(f, x, sites);
         if ((rule == JOIN_rows || rule == JOIN_once) && (sites->count > 1 || sites->overflow))
             return true;
         if (!fits(f, x, &sites->at[i])) return true;

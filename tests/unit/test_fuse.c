@@ -188,6 +188,85 @@ START_TEST(nothing_fused_is_a_kernel_for_each_value)
 }
 END_TEST
 
+/* The gradients of a normalization's scale and shift: two stores of one kernel, one pass over dy. */
+START_TEST(sibling_sums_are_one_pass)
+{
+    const char text[] = "entry predict (x: f32[64, 32], dy: f32[64, 32]) {\n"
+                        "  %1 = mul x, dy : f32[64, 32]\n"
+                        "  %2 = sum %1 [0] : f32[32]\n"
+                        "  %3 = sum dy [0] : f32[32]\n"
+                        "  output scale = %2\n"
+                        "  output shift = %3\n"
+                        "}\n";
+    ck_assert_uint_eq(lowering_calls(text, NEAR), 1);
+}
+END_TEST
+
+/* The second sum needs the first one's result: one pass each. */
+START_TEST(a_sum_that_needs_another_is_not_its_sibling)
+{
+    const char text[] = "entry predict (x: f32[64, 32]) {\n"
+                        "  %1 = sum x [0] : f32[32]\n"
+                        "  %2 = transpose x [1, 0] : f32[32, 64]\n"
+                        "  %3 = dot %2, %1 ab,a->b : f32[64]\n"
+                        "  %4 = broadcast %3 [0] : f32[64, 32]\n"
+                        "  %5 = mul x, %4 : f32[64, 32]\n"
+                        "  %6 = sum %5 [0] : f32[32]\n"
+                        "  output first = %1\n"
+                        "  output second = %6\n"
+                        "}\n";
+    ck_assert_uint_eq(lowering_calls(text, 1e-4), 3);
+}
+END_TEST
+
+/* Forward with statistics, then every gradient: the input's is one kernel beside the sums. */
+START_TEST(layer_norm_and_its_gradients)
+{
+    const char text[] = "entry grad (x: f32[64, 32], g: f32[32], dy: f32[64, 32]) {\n"
+                        "  %1 = sum x [1] : f32[64]\n"
+                        "  %2 = constant 0.03125 : f32[64]\n"
+                        "  %3 = mul %1, %2 : f32[64]\n"
+                        "  %4 = broadcast %3 [0] : f32[64, 32]\n"
+                        "  %5 = sub x, %4 : f32[64, 32]\n"
+                        "  %6 = mul %5, %5 : f32[64, 32]\n"
+                        "  %7 = sum %6 [1] : f32[64]\n"
+                        "  %8 = mul %7, %2 : f32[64]\n"
+                        "  %9 = constant 1e-5 : f32[64]\n"
+                        "  %10 = add %8, %9 : f32[64]\n"
+                        "  %11 = sqrt %10 : f32[64]\n"
+                        "  %12 = broadcast %11 [0] : f32[64, 32]\n"
+                        "  %13 = div %5, %12 : f32[64, 32]\n"
+                        "  %14 = broadcast g [1] : f32[64, 32]\n"
+                        "  %15 = mul %13, %14 : f32[64, 32]\n"
+                        "  %16 = mul %15, dy : f32[64, 32]\n"
+                        "  %17 = sum %16 [0, 1] : f32[]\n"
+                        "  %18 = gradient %17, x : f32[64, 32]\n"
+                        "  %19 = gradient %17, g : f32[32]\n"
+                        "  output y = %15\n"
+                        "  output dx = %18\n"
+                        "  output dg = %19\n"
+                        "}\n";
+    Lowering *l = lowering_run(text, 1e-4);
+    ck_assert_uint_le(l->module->call.count, 5);
+    lowering_close(l);
+}
+END_TEST
+
+/* Movement is always inline; thousands of it would need as many nested calls. */
+START_TEST(a_long_chain_of_movement_is_cut)
+{
+    Text text = {.arena = arena_open(&host_default)};
+    text_add(&text, "entry predict (x: f32[3, 3]) {\n  %%1 = transpose x [1, 0] : f32[3, 3]\n");
+    for (int i = 2; i <= 20000; i++)
+        text_add(&text, "  %%%d = transpose %%%d [1, 0] : f32[3, 3]\n", i, i - 1);
+    text_add(&text, "  output y = %%20000\n}\n");
+    Lowering *l = lowering_run(text_done(&text), 0);
+    ck_assert_uint_gt(l->module->call.count, 1);
+    lowering_close(l);
+    arena_close(text.arena);
+}
+END_TEST
+
 /* Six blocks of equal structure share their kernels: buffers are not part of a kernel. */
 START_TEST(equal_blocks_share_kernels)
 {
@@ -227,6 +306,10 @@ Suite *suite_fuse(void)
     tcase_add_test(tests, a_product_is_never_a_factor);
     tcase_add_test(tests, stores_along_make_no_cycle);
     tcase_add_test(tests, nothing_fused_is_a_kernel_for_each_value);
+    tcase_add_test(tests, sibling_sums_are_one_pass);
+    tcase_add_test(tests, a_sum_that_needs_another_is_not_its_sibling);
+    tcase_add_test(tests, layer_norm_and_its_gradients);
+    tcase_add_test(tests, a_long_chain_of_movement_is_cut);
     tcase_add_test(tests, equal_blocks_share_kernels);
     suite_add_tcase(suite, tests);
     return suite;
