@@ -1,6 +1,7 @@
 /* Tensors that outlive a step: parameters, running statistics, the optimizer's memory, the training loop's counters; and
  * random numbers, which come from two of those. */
 #include "frontend/elaborate.h"
+#include "ir/graph/build.h"
 
 /* The extents of a type in brackets; a list in it stands for several. */
 bool elaborate_type_shape(Elaborator *e, const Ast *type, Type *out, Shape *shape)
@@ -261,7 +262,5 @@ Value elaborate_uniform(Elaborator *e, const Shape *shape)
 
     Value seed = elaborate_seed(e);
     Value step = elaborate_step(e);
-    TypedShape given = {TYPE_f32, *shape};
-    return tensor_add(e, OP_uniform, 2, (Value[]){seed, step},
-                      &(Attribute){.stream = stream_of(text_done(&text))}, &given);
+    return ir_uniform(e->graph, seed, step, stream_of(text_done(&text)), *shape);
 }

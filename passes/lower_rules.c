@@ -114,9 +114,11 @@ static Scalar lower_uniform(Lower *l, Value y, uint32_t at)
     uint32_t scalar = index_intern(l, &(Index){0});
     Scalar seed = value_at(l, arg(l, y, 0), scalar);
     Scalar step = value_at(l, arg(l, y, 1), scalar);
+    Scalar stream = value_at(l, arg(l, y, 2), scalar);
     Scalar number = kernel_index(l->kernel, element);
     l->flops += shape_elements(shape);
-    return kernel_uniform(l->kernel, seed, step, number, attribute(l, y)->stream);
+    return kernel_apply(l->kernel, SCALAR_uniform, TYPE_f32,
+                        (Scalar[]){seed, step, stream, number});
 }
 
 /* -- movement ------------------------------------------------------------------------------------------- */

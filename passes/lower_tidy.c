@@ -78,7 +78,7 @@ static void mark_live(Tidy *t)
     for (uint32_t i = from->scalar.count; i-- > 1;) {
         const ScalarNode *node = &from->scalar.at[i];
         if (!t->live[i]) continue;
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < SCALAR_ARGUMENTS; k++)
             mark(t, node->argument[k]);
         if (has_access(node)) mark_access(t, node->access);
     }
@@ -191,8 +191,8 @@ static uint32_t move_axes(const Tidy *t, uint32_t axes)
 static Scalar rebuild(const Tidy *t, Kernel *to, uint32_t i, const Scalar *now)
 {
     const ScalarNode *node = &t->from->scalar.at[i];
-    Scalar argument[3];
-    for (int k = 0; k < 3; k++)
+    Scalar argument[SCALAR_ARGUMENTS];
+    for (int k = 0; k < SCALAR_ARGUMENTS; k++)
         argument[k] = now[node->argument[k].id];
     Access access;
     if (has_access(node)) access = move_access(t, &t->access[i], now);
@@ -203,8 +203,6 @@ static Scalar rebuild(const Tidy *t, Kernel *to, uint32_t i, const Scalar *now)
     if (node->op == SCALAR_load) return kernel_load(to, &access);
     if (node->op == SCALAR_reduce)
         return kernel_reduce(to, node->reduce, move_axes(t, node->axes), argument[0]);
-    if (node->op == SCALAR_uniform)
-        return kernel_uniform(to, argument[0], argument[1], argument[2], node->stream);
     return kernel_apply(to, node->op, node->type, argument);
 }
 

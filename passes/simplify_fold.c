@@ -123,7 +123,8 @@ static Value fold_leaf(Graph *graph, const Node *node)
     }
     if (node->op == OP_iota && graph->shape.at[node->shape].extent[node->attribute->axis] == 1)
         return constant_like(graph, node, 0);
-    if (node->op != OP_table) return (Value){0};
+    /* A table of rank 0 is a number that kernels are to load: see ir_uniform. */
+    if (node->op != OP_table || graph->shape.at[node->shape].rank == 0) return (Value){0};
     const Table *table = &node->attribute->table;
     for (uint32_t i = 1; i < table->count; i++)
         if (memcmp(&table->at[i], &table->at[0], sizeof *table->at) != 0) return (Value){0};

@@ -144,8 +144,9 @@ void eval_gradient(const Evaluation *e)
 void eval_uniform(const Evaluation *e)
 {
     uint32_t seed = (uint32_t)(int32_t)e->x[0][0], step = (uint32_t)(int32_t)e->x[1][0];
+    uint32_t stream = (uint32_t)e->x[2][0];
     for (int64_t i = 0, count = count_of_result(e); i < count; i++)
-        e->y[i] = (double)bits_uniform(seed, e->node->attribute->stream, step, (uint64_t)i);
+        e->y[i] = (double)bits_uniform(seed, stream, step, (uint64_t)i);
 }
 
 void eval_reshape(const Evaluation *e)

@@ -130,16 +130,6 @@ static uint64_t attribute_hash_windows(const Windows *windows, uint64_t seed)
     return seed;
 }
 
-static bool attribute_same_stream(const uint32_t *a, const uint32_t *b)
-{
-    return *a == *b;
-}
-
-static uint64_t attribute_hash_stream(const uint32_t *stream, uint64_t seed)
-{
-    return bits_hash(stream, sizeof *stream, seed);
-}
-
 bool attribute_same(AttributeKind kind, const Attribute *a, const Attribute *b)
 {
     switch (kind) {

@@ -69,7 +69,9 @@ Value ir_read(Graph *graph, Name state, Type type, Shape shape)
 
 Value ir_uniform(Graph *graph, Value seed, Value step, uint32_t stream, Shape shape)
 {
-    return graph_add(graph, OP_uniform, 2, (Value[]){seed, step}, &(Attribute){.stream = stream},
+    const double number = stream;
+    Value of_stream = ir_table(graph, TYPE_u32, (Shape){0}, (Table){1, &number});
+    return graph_add(graph, OP_uniform, 3, (Value[]){seed, step, of_stream}, NULL,
                      &(TypedShape){TYPE_f32, shape});
 }
 

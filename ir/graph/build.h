@@ -22,6 +22,7 @@ Value ir_table(Graph *graph, Type type, Shape shape, Table table);
 Value ir_iota(Graph *graph, Type type, Shape shape, int axis);
 Value ir_input(Graph *graph, Name name, Type type, Shape shape);
 Value ir_read(Graph *graph, Name state, Type type, Shape shape);
+/* The stream becomes a table: kernels load it, so that those that differ in it alone are one. */
 Value ir_uniform(Graph *graph, Value seed, Value step, uint32_t stream, Shape shape);
 Value ir_reshape(Graph *graph, Value x, Shape shape);
 Value ir_transpose(Graph *graph, Value x, Axes axes);

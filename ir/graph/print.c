@@ -118,12 +118,6 @@ static void attribute_print_windows(Text *out, const Owner *owner, const Windows
     text_put(out, "]", 1);
 }
 
-static void attribute_print_stream(Text *out, const Owner *owner, const uint32_t *stream)
-{
-    (void)owner;
-    text_add(out, "%u", *stream);
-}
-
 static void print_attribute(Text *out, const Owner *owner, AttributeKind kind,
                             const Attribute *attribute)
 {

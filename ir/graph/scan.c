@@ -372,19 +372,6 @@ static bool attribute_parse_windows(Scan *scan, int rank, Windows *windows)
     return true;
 }
 
-static bool attribute_parse_stream(Scan *scan, int rank, uint32_t *stream)
-{
-    (void)rank;
-    scan_skip_blanks(scan);
-    const char *begin = scan->at;
-    int64_t integer;
-    if (!scan_integer(scan, &integer)) return false;
-    if (integer < 0 || integer > UINT32_MAX)
-        return scan_fail(scan, begin, "the stream is not below 2^32");
-    *stream = (uint32_t)integer;
-    return true;
-}
-
 bool scan_attribute(Scan *scan, AttributeKind kind, int rank, Attribute *attribute)
 {
     memset(attribute, 0, sizeof *attribute);

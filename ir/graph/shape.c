@@ -257,12 +257,17 @@ const char *shape_rule_iota(const Question *question)
 
 const char *shape_rule_uniform(const Question *question)
 {
-    for (int i = 0; i < 2; i++) {
+    static const struct {
+        const char *name;
+        Type type;
+    } expected[] = {{"seed", TYPE_i32}, {"step", TYPE_i32}, {"stream", TYPE_u32}};
+    for (int i = 0; i < 3; i++) {
         const TypedShape *argument = &question->argument[i];
-        if (argument->type != TYPE_i32 || argument->shape.rank)
-            return shape_wrong(question, "the %s is %s%s, not i32[]", i ? "step" : "seed",
+        if (argument->type != expected[i].type || argument->shape.rank)
+            return shape_wrong(question, "the %s is %s%s, not %s[]", expected[i].name,
                                type_info[argument->type].name,
-                               shape_text(question, &argument->shape));
+                               shape_text(question, &argument->shape),
+                               type_info[expected[i].type].name);
     }
     return shape_take_given(question, TYPE_f32);
 }

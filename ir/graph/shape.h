@@ -78,7 +78,6 @@ typedef union Attribute {
     Slice slice;
     Pad pad;
     Windows windows;
-    uint32_t stream;
 } Attribute;
 
 typedef struct TypedShape {

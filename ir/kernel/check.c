@@ -7,10 +7,9 @@ static const ScalarNode *argument_of(const Kernel *kernel, const ScalarNode *nod
     return &kernel->scalar.at[node->argument[i].id];
 }
 
-static bool has_types(const Kernel *kernel, const ScalarNode *node, Type first, Type second,
-                      Type third)
+static bool has_types(const Kernel *kernel, const ScalarNode *node,
+                      const Type type[SCALAR_ARGUMENTS])
 {
-    const Type type[3] = {first, second, third};
     for (int i = 0; i < scalar_info[node->op].arguments; i++)
         if (argument_of(kernel, node, i)->type != type[i]) return false;
     return true;
@@ -50,7 +49,8 @@ static const char *check_special(const Kernel *kernel, const ScalarNode *node)
     Type first = argument_of(kernel, node, 0)->type;
     switch ((int)node->op) {
     case SCALAR_select:
-        if (has_types(kernel, node, TYPE_bool, node->type, node->type)) return NULL;
+        if (has_types(kernel, node, (Type[]){TYPE_bool, node->type, node->type, TYPE_none}))
+            return NULL;
         return "takes a bool and two of its own type";
     case SCALAR_bits:
         if ((first == TYPE_f32 || is_word(first)) &&
@@ -58,9 +58,10 @@ static const char *check_special(const Kernel *kernel, const ScalarNode *node)
             return NULL;
         return "is between f32, u32 and i32";
     case SCALAR_uniform:
-        if (node->type == TYPE_f32 && has_types(kernel, node, TYPE_i32, TYPE_i32, TYPE_i32))
+        if (node->type == TYPE_f32 &&
+            has_types(kernel, node, (Type[]){TYPE_i32, TYPE_i32, TYPE_u32, TYPE_i32}))
             return NULL;
-        return "takes three i32 and gives f32";
+        return "takes seed, step i32, stream u32, element i32 and gives f32";
     case SCALAR_reduce:
         if (first != node->type) return "has the type of its body";
         return first == TYPE_bool && node->reduce == REDUCE_add ? "cannot add bools" : NULL;

@@ -7,7 +7,7 @@ static void spread(const Kernel *kernel, bool *live)
     for (uint32_t id = kernel->scalar.count; id-- > 1;) {
         const ScalarNode *node = &kernel->scalar.at[id];
         if (!live[id]) continue;
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < SCALAR_ARGUMENTS; i++)
             live[node->argument[i].id] = true;
         for (int d = 0; node->access && d < node->access->rank; d++)
             live[node->access->at[d].dynamic.id] = true;

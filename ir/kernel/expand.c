@@ -91,7 +91,7 @@ static Scalar copy_scalar(Copy *copy, uint32_t id)
     ScalarNode node = copy->from->scalar.at[id];
     Access access = {0};
     if (node.access) access = copy_access(copy, node.access);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < SCALAR_ARGUMENTS; i++)
         node.argument[i].id = copy->copied[node.argument[i].id];
 
     if (scalar_info[node.op].is_math) return expand_math(to, &node);
@@ -109,10 +109,11 @@ static Scalar copy_scalar(Copy *copy, uint32_t id)
 static uint32_t next_operand(Copy *copy, uint32_t id)
 {
     const ScalarNode *node = &copy->from->scalar.at[id];
-    int count = 3 + (node->access ? node->access->rank : 0);
+    int count = SCALAR_ARGUMENTS + (node->access ? node->access->rank : 0);
     while (copy->next[id] < count) {
         int i = copy->next[id]++;
-        uint32_t operand = i < 3 ? node->argument[i].id : node->access->at[i - 3].dynamic.id;
+        uint32_t operand = i < SCALAR_ARGUMENTS ? node->argument[i].id
+                                                : node->access->at[i - SCALAR_ARGUMENTS].dynamic.id;
         if (operand && !copy->copied[operand]) return operand;
     }
     return 0;

@@ -11,13 +11,13 @@ static Scalar choose(Kernel *k, Scalar element, const Scalar word[4])
 
 Scalar expand_uniform(Kernel *k, const ScalarNode *node)
 {
-    Scalar element = BITS(node->argument[2], TYPE_u32), key[2], c[4];
+    Scalar element = BITS(node->argument[3], TYPE_u32), key[2], c[4];
     key[0] = BITS(node->argument[0], TYPE_u32);
     key[1] = NATURAL(0);
     c[0] = TWO(shift_right, element, NATURAL(2));
     c[1] = NATURAL(0);
     c[2] = BITS(node->argument[1], TYPE_u32);
-    c[3] = NATURAL(node->stream);
+    c[3] = node->argument[2];
     for (int round = 0; round < 10; round++) {
         Scalar first = NATURAL(0xD2511F53), second = NATURAL(0xCD9E8D57), old[2] = {c[0], c[2]};
         c[0] = TWO(bit_xor, TWO(bit_xor, TWO(mul_high, second, old[1]), c[1]), key[0]);

@@ -68,8 +68,8 @@ uint64_t scalar_hash(const ScalarNode *node, uint64_t seed)
                               node->argument[0].id,
                               node->argument[1].id,
                               node->argument[2].id,
+                              node->argument[3].id,
                               number_bits(node->number),
-                              node->stream,
                               node->reduce,
                               node->axes};
     uint64_t hash = bits_hash(words, sizeof words, seed);
@@ -80,8 +80,9 @@ bool scalar_same(const ScalarNode *a, const ScalarNode *b)
 {
     return a->op == b->op && a->type == b->type && a->argument[0].id == b->argument[0].id &&
            a->argument[1].id == b->argument[1].id && a->argument[2].id == b->argument[2].id &&
-           number_bits(a->number) == number_bits(b->number) && a->stream == b->stream &&
-           a->reduce == b->reduce && a->axes == b->axes && !a->access == !b->access &&
+           a->argument[3].id == b->argument[3].id &&
+           number_bits(a->number) == number_bits(b->number) && a->reduce == b->reduce &&
+           a->axes == b->axes && !a->access == !b->access &&
            (!a->access || access_same(a->access, b->access));
 }
 

@@ -38,7 +38,7 @@ static Region region_of(const Machine *machine, bool *needed)
         const ScalarNode *node = &kernel->scalar.at[id];
         if (!needed[id]) continue;
         mark_access(node->access, needed);
-        for (int i = 0; i < 3 && node->op != SCALAR_reduce; i++)
+        for (int i = 0; i < SCALAR_ARGUMENTS && node->op != SCALAR_reduce; i++)
             needed[node->argument[i].id] = true;
     }
     for (uint32_t id = 1; id < kernel->scalar.count; id++)
@@ -71,7 +71,7 @@ static void find_depends(Machine *machine)
     for (uint32_t id = 1; id < kernel->scalar.count; id++) {
         const ScalarNode *node = &kernel->scalar.at[id];
         uint32_t depends = node->depends | (node->op == SCALAR_load ? sequential : 0);
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < SCALAR_ARGUMENTS; i++)
             depends |= machine->depends[node->argument[i].id] & ~node->axes;
         for (int d = 0; node->access && d < node->access->rank; d++)
             depends |= machine->depends[node->access->at[d].dynamic.id];
@@ -249,8 +249,8 @@ static Number compute(Machine *machine, uint32_t id)
     }
     if (scalar_info[node->op].is_math) bug("%s was not expanded", scalar_info[node->op].name);
 
-    Number argument[3];
-    for (int i = 0; i < 3; i++)
+    Number argument[SCALAR_ARGUMENTS];
+    for (int i = 0; i < SCALAR_ARGUMENTS; i++)
         argument[i] = machine->value[node->argument[i].id];
     Scalar last = node->argument[scalar_info[node->op].arguments - 1];
     return scalar_evaluate(node->op, node->type, machine->kernel->scalar.at[last.id].type,

@@ -186,17 +186,6 @@ Scalar kernel_apply(Kernel *kernel, ScalarOp op, Type type, const Scalar *argume
     return folded.id ? folded : share(kernel, &node);
 }
 
-Scalar kernel_uniform(Kernel *kernel, Scalar seed, Scalar step, Scalar element, uint32_t stream)
-{
-    const ScalarNode *at = kernel->scalar.at;
-    return share(kernel, &(ScalarNode){.op = SCALAR_uniform,
-                                       .type = TYPE_f32,
-                                       .argument = {seed, step, element},
-                                       .stream = stream,
-                                       .depends = at[seed.id].depends | at[step.id].depends |
-                                                  at[element.id].depends});
-}
-
 Scalar kernel_reduce(Kernel *kernel, ReduceOp op, uint32_t axes, Scalar body)
 {
     const ScalarNode *of = &kernel->scalar.at[body.id];

@@ -109,12 +109,13 @@ typedef enum ScalarOp {
 #define REDUCE_LANES 16
 typedef enum ReduceOp { REDUCE_add, REDUCE_max, REDUCE_min } ReduceOp;
 
+#define SCALAR_ARGUMENTS 4 /* at most */
+
 typedef struct ScalarNode {
     ScalarOp op;
     Type type;
-    Scalar argument[3];
+    Scalar argument[SCALAR_ARGUMENTS];
     double number;   /* constant */
-    uint32_t stream; /* uniform */
     ReduceOp reduce;
     uint32_t axes;   /* reduce: bit (id - 1) of each reduction axis it closes over */
     const Access *access; /* load, index, inside */
@@ -151,7 +152,6 @@ Scalar kernel_index(Kernel *kernel, Affine affine);
 Scalar kernel_inside(Kernel *kernel, uint32_t count, const Coordinate *at); /* constant true if nothing is guarded */
 Scalar kernel_load(Kernel *kernel, const Access *access);
 Scalar kernel_apply(Kernel *kernel, ScalarOp op, Type type, const Scalar *arguments); /* folds constants and identities x+0i, select(true,..) */
-Scalar kernel_uniform(Kernel *kernel, Scalar seed, Scalar step, Scalar element, uint32_t stream);
 Scalar kernel_reduce(Kernel *kernel, ReduceOp op, uint32_t axes, Scalar body); /* body itself if axes is 0 */
 void kernel_store(Kernel *kernel, const Access *access, Scalar value, bool accumulate);
 

@@ -133,7 +133,7 @@ bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, in
     for (uint32_t i = root.id + 1; i-- > 1;) {
         const ScalarNode *node = &kernel->scalar.at[i];
         if (!needed[i]) continue;
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < SCALAR_ARGUMENTS; k++)
             needed[node->argument[k].id] = true;
         for (int d = 0; node->access && d < node->access->rank; d++) {
             const Coordinate *at = &node->access->at[d];
@@ -154,7 +154,7 @@ bool *kernel_live(const Kernel *kernel, Arena *arena)
     }
     for (uint32_t i = kernel->scalar.count; i-- > 1;) {
         const ScalarNode *node = &kernel->scalar.at[i];
-        for (int k = 0; live[i] && k < 3; k++)
+        for (int k = 0; live[i] && k < SCALAR_ARGUMENTS; k++)
             live[node->argument[k].id] = true;
         for (int d = 0; live[i] && node->access && d < node->access->rank; d++)
             live[node->access->at[d].dynamic.id] = true;

@@ -271,9 +271,6 @@ static void parse_arguments(Parser *parser, ScalarNode *node)
         if (i) expect(parser, ',');
         node->argument[i] = parse_value(parser);
     }
-    if (node->op != SCALAR_uniform) return;
-    if (!accept_word(parser, "stream")) fail(parser, "`stream` is missing here");
-    node->stream = (uint32_t)parse_integer(parser, 0, UINT32_MAX);
 }
 
 static Scalar build(Kernel *kernel, const ScalarNode *node)
@@ -284,9 +281,6 @@ static Scalar build(Kernel *kernel, const ScalarNode *node)
     case SCALAR_inside: return kernel_inside(kernel, node->access->rank, node->access->at);
     case SCALAR_load: return kernel_load(kernel, node->access);
     case SCALAR_reduce: return kernel_reduce(kernel, node->reduce, node->axes, node->argument[0]);
-    case SCALAR_uniform:
-        return kernel_uniform(kernel, node->argument[0], node->argument[1], node->argument[2],
-                              node->stream);
     default: return kernel_apply(kernel, node->op, node->type, node->argument);
     }
 }

@@ -92,7 +92,6 @@ static void print_scalar(Text *out, uint32_t id, const ScalarNode *node)
     }
     for (int i = 0; i < scalar_info[node->op].arguments; i++)
         text_add(out, "%s%%%u", i ? ", " : " ", node->argument[i].id);
-    if (node->op == SCALAR_uniform) text_add(out, " stream %u", node->stream);
     text_add(out, " : %s\n", type_info[node->type].name);
 }
 

@@ -57,7 +57,7 @@ static bool *needed_by(const Planning *p, Scalar root)
     needed[root.id] = true;
     for (uint32_t i = root.id + 1; i-- > 1;) {
         const ScalarNode *node = &p->kernel->scalar.at[i];
-        for (int k = 0; needed[i] && k < 3; k++)
+        for (int k = 0; needed[i] && k < SCALAR_ARGUMENTS; k++)
             needed[node->argument[k].id] = true;
         for (int d = 0; needed[i] && node->access && d < node->access->rank; d++)
             needed[node->access->at[d].dynamic.id] = true;

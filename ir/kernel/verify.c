@@ -158,7 +158,7 @@ static bool is_well_formed(Verifier *verifier, uint32_t id, const ScalarNode *no
         complain(verifier, "%%%u is of op %d, type %d", id, (int)node->op, (int)node->type);
         return false;
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < SCALAR_ARGUMENTS; i++) {
         bool is_used = i < scalar_info[node->op].arguments;
         if (is_used ? node->argument[i].id - 1 < id - 1 : !node->argument[i].id) continue;
         complain(verifier, "argument %d of %%%u is %%%u", i, id, node->argument[i].id);
@@ -174,7 +174,7 @@ static bool is_well_formed(Verifier *verifier, uint32_t id, const ScalarNode *no
 static uint32_t depends_of(const Kernel *kernel, const ScalarNode *node)
 {
     uint32_t depends = node->access ? access_axes(kernel, node->access) : 0;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < SCALAR_ARGUMENTS; i++)
         depends |= kernel->scalar.at[node->argument[i].id].depends;
     return depends & ~node->axes;
 }
@@ -201,7 +201,7 @@ static void check_reduce(Verifier *verifier, uint32_t id, bool *inside)
         if (!inside[i]) continue;
         if (part->op == SCALAR_reduce && part->depends & node->axes)
             complain(verifier, "the reduce %%%u inside depends on the same axes", i);
-        for (int n = 0; n < 3; n++)
+        for (int n = 0; n < SCALAR_ARGUMENTS; n++)
             inside[part->argument[n].id] = true;
         for (int d = 0; part->access && d < part->access->rank; d++)
             inside[part->access->at[d].dynamic.id] = true;

@@ -85,8 +85,8 @@ static Value make_uniform(Generator *g, Value first)
     Shape scalar = {0}, shape = generate_shape(g);
     Value seed = generate_operand(g, TYPE_i32, &scalar);
     Value step = generate_operand(g, TYPE_i32, &scalar);
-    Attribute attribute = {.stream = (uint32_t)draw(g, 0, 99)};
-    return generate_node(g, OP_uniform, 2, (Value[]){seed, step}, &attribute,
+    Value stream = generate_operand(g, TYPE_u32, &scalar);
+    return generate_node(g, OP_uniform, 3, (Value[]){seed, step, stream}, NULL,
                          &(TypedShape){TYPE_f32, shape});
 }
 

@@ -299,7 +299,8 @@ START_TEST(uniform_is_bits_uniform)
     Scalar step = kernel_load(kernel, &(Access){.buffer = state, .offset = 1});
     Scalar element = kernel_index(kernel, affine_add(affine_axis(i), affine_constant(first[_i])));
     Access to = row(z, i, COUNT);
-    kernel_store(kernel, &to, kernel_uniform(kernel, seed, step, element, stream), false);
+    const Scalar argument[] = {seed, step, kernel_constant(kernel, TYPE_u32, stream), element};
+    kernel_store(kernel, &to, kernel_apply(kernel, SCALAR_uniform, TYPE_f32, argument), false);
 
     int32_t states[] = {-77 + 1000 * _i, 12345678 * _i};
     float got[COUNT];

@@ -154,10 +154,11 @@ END_TEST
 START_TEST(random_elements_keep_their_numbers)
 {
     const char text[] = "entry predict (s: i32[], t: i32[]) {\n"
-                        "  %1 = uniform s, t 77 : f32[3, 5]\n"
-                        "  %2 = slice %1 [1:1, 0:2] : f32[2, 3]\n"
-                        "  output z = %2\n"
-                        "  output y = %1\n"
+                        "  %1 = table {77} : u32[]\n"
+                        "  %2 = uniform s, t, %1 : f32[3, 5]\n"
+                        "  %3 = slice %2 [1:1, 0:2] : f32[2, 3]\n"
+                        "  output z = %3\n"
+                        "  output y = %2\n"
                         "}\n";
     lowering_calls(text, NEAR);
 }

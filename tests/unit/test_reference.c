@@ -125,7 +125,8 @@ START_TEST(uniform_is_the_generator)
     Kit kit = kit_open(1);
     const double *got = compute(&kit,
                                 "entry predict (x0: i32[], x1: i32[]) {\n"
-                                " %1 = uniform x0, x1 5 : f32[2, 3]\n output y = %1\n}\n",
+                                " %1 = table {5} : u32[]\n"
+                                " %2 = uniform x0, x1, %1 : f32[2, 3]\n output y = %2\n}\n",
                                 NUMBERS(-3), NUMBERS(9));
     for (uint64_t i = 0; i < 6; i++)
         ck_assert(got[i] == (double)bits_uniform((uint32_t)-3, 5, 9, i));

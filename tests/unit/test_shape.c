@@ -96,12 +96,15 @@ START_TEST(leaves)
                      "there is no axis -1 among 1");
     ck_assert_str_eq(infer(OP_input, 0, NULL, (Attribute){.name = {0}}, &three),
                      "the name is missing");
+    ck_assert_str_eq(infer(OP_uniform, 3, (TypedShape[]){scalar, scalar, {TYPE_u32, {0}}},
+                           (Attribute){0}, &three),
+                     "f32[3]");
     ck_assert_str_eq(
-        infer(OP_uniform, 2, (TypedShape[]){scalar, scalar}, (Attribute){.stream = 1}, &three),
-        "f32[3]");
-    ck_assert_str_eq(
-        infer(OP_uniform, 2, (TypedShape[]){scalar, three}, (Attribute){.stream = 1}, &three),
+        infer(OP_uniform, 3, (TypedShape[]){scalar, three, scalar}, (Attribute){0}, &three),
         "the step is f32[3], not i32[]");
+    ck_assert_str_eq(
+        infer(OP_uniform, 3, (TypedShape[]){scalar, scalar, scalar}, (Attribute){0}, &three),
+        "the stream is i32[], not u32[]");
     TypedShape huge = f32((int64_t)1 << 30, (int64_t)1 << 30, (int64_t)1 << 30), negative = three;
     ck_assert_ptr_nonnull(
         strstr(infer(OP_read, 0, NULL, (Attribute){.name = {1}}, &huge), "more than"));
