@@ -125,7 +125,6 @@ static Graph *without_stops(Pass *pass, const Graph *in)
     return out;
 }
 
-Graph *pass_autodiff(Pass *pass, const Graph *in);
 Graph *pass_autodiff(Pass *pass, const Graph *in)
 {
     return without_stops(pass, expand(pass, in));

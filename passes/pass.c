@@ -4,10 +4,6 @@
 #include "ir/graph/print.h"
 #include "ir/graph/verify.h"
 
-#define PASS(name, help) PassFn pass_##name;
-#include "passes/passes.def"
-#undef PASS
-
 static const struct Row {
     const char *name;
     PassFn *run;

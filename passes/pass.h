@@ -26,6 +26,10 @@ typedef struct Pass {
 
 typedef Graph *PassFn(Pass *pass, const Graph *in);
 
+#define PASS(name, help) PassFn pass_##name;
+#include "passes/passes.def"
+#undef PASS
+
 /* The simplifier that every graph is opened with (graph.h). */
 Value pass_simplify_node(Graph *graph, const Node *node);
 

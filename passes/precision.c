@@ -21,7 +21,6 @@ static bool is_narrowed(const Graph *graph, const Node *node)
            graph_type(graph, node->argument[0]) == TYPE_f32;
 }
 
-Graph *pass_precision(Pass *pass, const Graph *in);
 Graph *pass_precision(Pass *pass, const Graph *in)
 {
     const char *wanted = pass->options->precision;

@@ -195,7 +195,6 @@ static Value split(Graph *out, const Graph *in, Value value, const Value *map)
     return (Value){0};
 }
 
-Graph *pass_split(Pass *pass, const Graph *in);
 Graph *pass_split(Pass *pass, const Graph *in)
 {
     Graph *out = graph_new(pass->arena, in->names, in->name, in->simplify);

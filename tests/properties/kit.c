@@ -114,8 +114,6 @@ double **kit_evaluate(Kit *kit, const Graph *graph, const Feed *feed, bool in_do
     return result;
 }
 
-PassFn pass_autodiff;
-
 Graph *kit_differentiate(Kit *kit, const Graph *graph)
 {
     Pass pass = {.arena = kit->arena, .scratch = kit->arena, .options = &(PassOptions){0}};
