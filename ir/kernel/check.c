@@ -7,12 +7,19 @@ static const ScalarNode *argument_of(const Kernel *kernel, const ScalarNode *nod
     return &kernel->scalar.at[node->argument[i].id];
 }
 
-static bool has_types(const Kernel *kernel, const ScalarNode *node,
-                      const Type type[SCALAR_ARGUMENTS])
+static bool has_types(const Kernel *kernel, const ScalarNode *node, Type first, Type second,
+                      Type third, Type fourth)
 {
+    const Type type[SCALAR_ARGUMENTS] = {first, second, third, fourth};
     for (int i = 0; i < scalar_info[node->op].arguments; i++)
         if (argument_of(kernel, node, i)->type != type[i]) return false;
     return true;
+}
+
+/* Any number of arguments, all of one type. */
+static bool has_all(const Kernel *kernel, const ScalarNode *node, Type type)
+{
+    return has_types(kernel, node, type, type, type, type);
 }
 
 static bool is_word(Type type)
@@ -49,8 +56,7 @@ static const char *check_special(const Kernel *kernel, const ScalarNode *node)
     Type first = argument_of(kernel, node, 0)->type;
     switch ((int)node->op) {
     case SCALAR_select:
-        if (has_types(kernel, node, (Type[]){TYPE_bool, node->type, node->type, TYPE_none}))
-            return NULL;
+        if (has_types(kernel, node, TYPE_bool, node->type, node->type, TYPE_none)) return NULL;
         return "takes a bool and two of its own type";
     case SCALAR_bits:
         if ((first == TYPE_f32 || is_word(first)) &&
@@ -59,7 +65,7 @@ static const char *check_special(const Kernel *kernel, const ScalarNode *node)
         return "is between f32, u32 and i32";
     case SCALAR_uniform:
         if (node->type == TYPE_f32 &&
-            has_types(kernel, node, (Type[]){TYPE_i32, TYPE_i32, TYPE_u32, TYPE_i32}))
+            has_types(kernel, node, TYPE_i32, TYPE_i32, TYPE_u32, TYPE_i32))
             return NULL;
         return "takes seed, step i32, stream u32, element i32 and gives f32";
     case SCALAR_reduce:
@@ -79,15 +85,13 @@ const char *scalar_check(const Kernel *kernel, const ScalarNode *node)
     Type first = argument_of(kernel, node, 0)->type;
     switch (scalar_info[node->op].types) {
     case SCALAR_TYPES_same:
-        if (!has_types(kernel, node, node->type, node->type, node->type))
-            return "takes what it gives";
+        if (!has_all(kernel, node, node->type)) return "takes what it gives";
         return check_same(node->op, node->type);
     case SCALAR_TYPES_compare:
-        if (node->type == TYPE_bool && has_types(kernel, node, first, first, first)) return NULL;
+        if (node->type == TYPE_bool && has_all(kernel, node, first)) return NULL;
         return "takes two of one type and gives bool";
     case SCALAR_TYPES_logic:
-        if (node->type == TYPE_bool && has_types(kernel, node, TYPE_bool, TYPE_bool, TYPE_bool))
-            return NULL;
+        if (node->type == TYPE_bool && has_all(kernel, node, TYPE_bool)) return NULL;
         return "takes and gives bool";
     case SCALAR_TYPES_special: return check_special(kernel, node);
     }
