@@ -66,7 +66,7 @@ static const char everything[] = "kernel {\n"
                                  "  %12 = cast %11 : bf16\n"
                                  "  %13 = less %8, %10 : bool\n"
                                  "  store b2 + 1 [i : 6 * 6, j + %1 ? : 3] += %12\n"
-                                 "  store b3 [i : 6] = %12\n"
+                                 "  store b3 [i : 6] = %13\n"
                                  "}\n";
 
 START_TEST(text_reads_back)

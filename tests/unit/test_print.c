@@ -101,7 +101,7 @@ START_TEST(every_kind_of_attribute_reads_back)
     ck_assert_ptr_nonnull(program);
     ck_assert_str_eq(printed(program), every_kind);
     ck_assert_ptr_null(program_verify(program, false, arena));
-    const Node *sum = &program->entry[ENTRY_step]->node.at[4 + 25];
+    const Node *sum = &program->entry[ENTRY_step]->node.at[5 + 25];
     ck_assert_int_eq(sum->op, OP_sum);
     ck_assert_uint_eq(sum->at.begin, (uint32_t)(strstr(every_kind, "%25 = ") - every_kind));
     ck_assert_uint_eq(sum->at.length, strlen("%25 = sum %24 [1, 2] : f32[3, 4]"));
