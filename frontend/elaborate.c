@@ -1,5 +1,6 @@
 /* Entries: the model is followed once for each, with the statics that belong to it. */
 #include "frontend/elaborate.h"
+#include "ir/base/boundary.h"
 
 static void bind_constants(Elaborator *e)
 {
@@ -227,6 +228,8 @@ static bool elaborate_entry(Elaborator *e, EntryKind entry, const Frame **out)
         write_initial(e);
     *out = model;
     if (report_errors(e->report) > errors) return false;
+    if (!e->graph->result.count)
+        bug("the entry %s came out empty and nothing was reported", entry_name[entry]);
     e->program->entry[entry] = graph_sweep(e->graph, e->arena);
     return true;
 }

@@ -237,7 +237,11 @@ static bool same_extent(Elaborator *e, Frame *frame, const Ast *dimension, int64
     Datum d = elaborate_expression(e, dimension);
     e->frame = here;
     if (d.kind == DATUM_poison) return false;
-    return static_as_integer(&d, asked) && *asked == extent;
+    if (static_as_integer(&d, asked)) return *asked == extent;
+    elaborate_error(e, dimension->at,
+                    "a size is a whole number known at compile time, and this is %s",
+                    elaborate_describe(e, &d));
+    return false;
 }
 
 static const char *written(const Elaborator *e, const Ast *ast)
@@ -282,14 +286,14 @@ static bool check_annotation(Elaborator *e, Frame *frame, const Parameter *p, co
         return false;
     }
     for (int i = 0; i < shape->rank; i++) {
-        int64_t asked = -1;
+        int64_t asked = INT64_MIN; /* stays so where a report has been made */
         if (same_extent(e, frame, type->child[i], shape->extent[i], &asked)) continue;
         const char *dimension =
             type->child[i]->kind == AST_number ? "" : written(e, type->child[i]);
         text_add(&why, ": axis %d is %lld, not ", i, (long long)shape->extent[i]);
         if (*dimension) text_add(&why, "%s = ", dimension);
         text_add(&why, "%lld", (long long)asked);
-        if (asked >= 0) wrong_annotation(e, frame, p, datum, at, text_done(&why));
+        if (asked != INT64_MIN) wrong_annotation(e, frame, p, datum, at, text_done(&why));
         return false;
     }
     return true;

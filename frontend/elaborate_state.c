@@ -262,5 +262,7 @@ Value elaborate_uniform(Elaborator *e, const Shape *shape)
 
     Value seed = elaborate_seed(e);
     Value step = elaborate_step(e);
+    bool possible = tensor_constant(e, TYPE_f32, *shape, 0).id != 0; /* asks the rules of shapes */
+    if (!possible || !seed.id || !step.id) return (Value){0};
     return ir_uniform(e->graph, seed, step, stream_of(text_done(&text)), *shape);
 }

@@ -518,6 +518,8 @@ START_TEST(elaboration_is_bounded)
         "model m { input x: f32[N, 3]\n y = 0..99999999\n output x }",
         "fn f(x, init: init) { param w: f32[3] = init\n return w }\n"
         "model m { input x: f32[N, 3]\n y = f(x)\n output y }",
+        "model m { input x: f32[N, 3]\n y = uniform(shape: [1000000, 1000000, 1000])\n output x }",
+        "fn f(x: f32[iota(3)]) { return x }\nmodel m { input x: f32[N]\n y = f(x)\n output y }",
         "fn f(g, x) { return g(g, x) }\nmodel m { input x: f32[N, 3]\n y = f(f, x)\n output y }",
     };
     static const char *const message[] = {
@@ -526,6 +528,8 @@ START_TEST(elaboration_is_bounded)
         "elements",
         "the range has more than a million elements",
         "this default goes through itself",
+        "elements",
+        "a size is a whole number known at compile time",
         "`f` calls itself",
     };
     Model *m = model_open(text[_i], ALL_ENTRIES);
@@ -582,7 +586,7 @@ Suite *suite_elaborate(void)
     tcase_add_test(t, the_compress_block_becomes_trees);
     tcase_add_test(t, settings_are_read);
     tcase_add_test(t, weights_are_mapped);
-    tcase_add_loop_test(t, elaboration_is_bounded, 0, 6);
+    tcase_add_loop_test(t, elaboration_is_bounded, 0, 8);
     tcase_add_loop_test(t, examples_elaborate_and_resolve, 0,
                         (int)(sizeof example / sizeof *example));
     suite_add_tcase(suite, t);
