@@ -169,6 +169,60 @@ static Join join_rule(OpClass class, Spot spot)
     return rule[class][spot];
 }
 
+/* What will be loaded rather than computed. */
+static bool is_border(const Fuse *f, Value x)
+{
+    return op_info[graph_node(f->graph, x)->op].class != ELEMENTWISE || f->fusion->group[x.id] ||
+           f->weights.seen[x.id] != f->weights.own[x.id];
+}
+
+/* Whether another user than x of the value is evaluated in the group, so that its elements are there anyway. */
+static bool is_read_in(const Fuse *f, Value value, Value x, uint32_t group, int depth)
+{
+    for (uint32_t u = f->user_first[value.id]; u < f->user_first[value.id + 1]; u++) {
+        Value user = {f->user[u]};
+        const Sites *sites = f->sites[user.id];
+        if (value_same(user, x) || !sites) continue;
+        if (graph_node(f->graph, user)->op == OP_reshape) {
+            if (depth && is_read_in(f, user, x, group, depth - 1)) return true;
+            continue;
+        }
+        for (uint32_t i = 0; i < sites->count; i++)
+            if (sites->at[i].group == group) return true;
+    }
+    return false;
+}
+
+/* What a vector of x costs where the group computes it: what the group reads anyway is free. */
+static double cost_in(const Fuse *f, Value x, uint32_t group, int depth)
+{
+    const Node *node = graph_node(f->graph, x);
+    double cost = f->weights.own[x.id];
+    for (uint32_t i = 0; i < node->argument_count; i++) {
+        Value y = node->argument[i];
+        if (i && value_same(y, node->argument[i - 1])) continue;
+        double seen = f->weights.seen[y.id];
+        Value storage = fusion_storage(f->graph, y);
+        if (is_read_in(f, storage, x, group, 2))
+            cost -= seen;
+        else if (depth && !is_border(f, storage))
+            cost -= seen - cost_in(f, storage, group, depth - 1);
+    }
+    return cost > 0 ? cost : 0;
+}
+
+static double cost_inlined(const Fuse *f, Value x, const Sites *sites)
+{
+    double cost = 0, copies = 0;
+    for (uint32_t i = 0; i < sites->count; i++) {
+        bool elementwise = op_info[graph_node(f->graph, x)->op].class == ELEMENTWISE;
+        double one = elementwise ? cost_in(f, x, sites->at[i].group, 3) : f->weights.own[x.id];
+        cost += sites->at[i].copies * one;
+        copies += sites->at[i].copies;
+    }
+    return cost + (sites->copies - copies) * f->weights.own[x.id];
+}
+
 /* Movement is inline at no cost, but not without end: a rule calls the next, and the stack is finite.  (A reshape has no buffer of
  * its own.) */
 static bool is_deep(const Fuse *f, Value x, const Sites *sites)
@@ -196,7 +250,7 @@ static bool must_store(const Fuse *f, Value x, const Sites *sites)
         if (!fits(f, x, &sites->at[i])) return true;
         by_cost |= rule == JOIN_cost;
     }
-    return by_cost && cost_says_store(&f->weights, f->graph, x, sites);
+    return by_cost && cost_says_store(&f->weights, f->graph, x, sites, cost_inlined(f, x, sites));
 }
 
 /* -- several stores in one kernel ----------------------------------------------------------------------- */
@@ -281,13 +335,6 @@ static bool is_sibling(const Siblings *s, Value other)
         if (s->sites->at[k].group == group) return false;
     Site site = site_of_store(f->graph, s->x, group);
     return fits(f, s->x, &site) && !comes_back(f, s->x, group);
-}
-
-/* What will be loaded rather than computed: reduces on its two sides have little else in common. */
-static bool is_border(const Fuse *f, Value x)
-{
-    return op_info[graph_node(f->graph, x)->op].class != ELEMENTWISE || f->fusion->group[x.id] ||
-           f->weights.seen[x.id] != f->weights.own[x.id];
 }
 
 static void search_up(Siblings *s, Value from, int depth)

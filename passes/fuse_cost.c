@@ -102,7 +102,8 @@ static bool is_factor(const Sites *sites)
     return false;
 }
 
-bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const Sites *sites)
+bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const Sites *sites,
+                     double inlined)
 {
     double own = weights->own[x.id], copies = sites->copies;
     double elements = (double)shape_elements(graph_shape(graph, x));
@@ -111,7 +112,6 @@ bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const 
     if (is_one_group(sites) && !is_factor(sites) && copies <= 2 && own <= COST_TWICE) return false;
 
     double load = cost_load(graph, x);
-    double again = (copies - 1) * own * elements;
-    double moved = COST_LAUNCH + elements * load * (2 + copies);
-    return again > moved;
+    double stored = own + load * (2 + copies);
+    return elements * (inlined - stored) > COST_LAUNCH;
 }

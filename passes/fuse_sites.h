@@ -45,7 +45,9 @@ typedef struct Weights {
 } Weights;
 
 Weights cost_weights(Arena *arena, const Graph *graph, const uint32_t *uses);
-/* Whether computing x inline at its sites costs more than storing it once and loading it there. */
-bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const Sites *sites);
+/* Whether computing x inline at its sites, at `inlined` for each of its vectors in all, costs more than storing it once and
+ * loading it there. */
+bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const Sites *sites,
+                     double inlined);
 
 #endif
