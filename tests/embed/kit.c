@@ -55,6 +55,8 @@ void side_open(Side *side, const SideOptions *options)
                               .threads = options->threads,
                               .seed = -1,
                               .variant = options->variant,
+                              .target = options->target,
+                              .precision = options->precision,
                               .cache_folder = options->cache ? options->cache : "",
                               .verify = true};
     side_expect(side, mlc_model_open(side->session, options->path, &open, &side->model), "opening");
@@ -214,7 +216,8 @@ void expect_close(const Side *side, const char *what, const Tensors *a, const Te
     for (uint32_t i = 0; i < b->count; i++) {
         const mlc_tensor *x = &a->at[i], *y = &b->at[i];
         bool whole = strcmp(x->type, "f32") != 0;
-        double allowed = whole ? 0 : tolerance * (tensor_reach(y) + floor * all);
+        double reach = y->rank ? tensor_reach(y) + floor * all : fmax(tensor_reach(y), floor);
+        double allowed = whole ? 0 : tolerance * reach;
         for (uint64_t k = 0; k < tensor_count(x); k++) {
             double got = tensor_number(x, k), wanted = tensor_number(y, k);
             ck_assert_msg(isfinite(wanted) && fabs(got - wanted) <= allowed,

@@ -13,9 +13,10 @@ typedef struct Side {
 typedef struct SideOptions {
     const char *device;
     int threads;
-    const char *path, *variant; /* variant NULL: none */
-    const char *text;           /* NULL: the file at path */
-    const char *cache;          /* folder; NULL: none */
+    const char *path, *variant;     /* variant NULL: none */
+    const char *text;               /* NULL: the file at path */
+    const char *cache;              /* folder; NULL: none */
+    const char *target, *precision; /* NULL: the host's, the file's */
 } SideOptions;
 
 void side_open(Side *side, const SideOptions *options);
@@ -43,7 +44,8 @@ uint64_t tensor_count(const mlc_tensor *tensor);
 /* The largest magnitude. */
 double tensor_reach(const mlc_tensor *tensor);
 
-/* |a - b| <= tolerance * (the largest magnitude in b's tensor + floor * the largest in all of b); integers exactly. */
+/* |a - b| <= tolerance * (the largest magnitude in b's tensor + floor * the largest in all of b); integers exactly.  A scalar is
+ * a mean whose terms, of order 1, may cancel: its magnitude counts as `floor` at least. */
 void expect_close(const Side *side, const char *what, const Tensors *a, const Tensors *b,
                   double tolerance, double floor);
 void expect_same_bits(const Side *side, const char *what, const Tensors *a, const Tensors *b);

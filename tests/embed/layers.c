@@ -1,10 +1,12 @@
 /* Every function of the standard library, through the public header: each model file of layers/ in each of its variants.
  *
  *   values     predict, loss, grad, eval and three steps: cpu against reference, one thread against two
+ *   levels     the same entries as an older processor would run them
+ *   bf16       the same in bf16
  *   gradients  the entry grad against differences of the entry loss, on the reference
- *   coverage   a function of frontend/std that no model file calls fails
+ *   coverage   a function of frontend/std, or a builtin, that no model file calls fails
  *
- * CK_RUN_CASE=values|gradients|coverage runs one; MLC_LAYERS=conv2d only the files whose name begins so. */
+ * CK_RUN_CASE=values runs one of them; MLC_LAYERS=conv2d only the files whose name begins so. */
 #include "tests/embed/kit.h"
 
 #include <check.h>
@@ -75,15 +77,13 @@ static void find_cases(void)
     qsort(cases, (size_t)case_count, sizeof *cases, by_path);
 }
 
-static void open_case(Side *side, const Case *c, const char *device, int threads, const char *cache)
+static void open_case(Side *side, const Case *c, SideOptions options)
 {
     char *text = text_of_file(c->path);
-    side_open(side, &(SideOptions){.device = device,
-                                   .threads = threads,
-                                   .path = c->path,
-                                   .variant = *c->variant ? c->variant : NULL,
-                                   .text = text,
-                                   .cache = cache});
+    options.path = c->path;
+    options.variant = *c->variant ? c->variant : NULL;
+    options.text = text;
+    side_open(side, &options);
     free(text);
 }
 
@@ -140,9 +140,10 @@ START_TEST(cpu_agrees_with_reference)
     char cache[] = "/tmp/mlc-layers-XXXXXX", command[64];
     ck_assert_ptr_nonnull(mkdtemp(cache));
     Trio t;
-    open_case(&t.reference, c, "reference", 1, NULL);
-    open_case(&t.one, c, "cpu", 1, cache);
-    open_case(&t.two, c, "cpu", 2, cache); /* from the cache that `one` filled */
+    open_case(&t.reference, c, (SideOptions){.device = "reference", .threads = 1});
+    open_case(&t.one, c, (SideOptions){.device = "cpu", .threads = 1, .cache = cache});
+    /* from the cache that `one` filled */
+    open_case(&t.two, c, (SideOptions){.device = "cpu", .threads = 2, .cache = cache});
 
     compare_weights(&t, "initial weights", 1);
     Tensors weights = disturbed(&t.reference);
@@ -165,6 +166,50 @@ START_TEST(cpu_agrees_with_reference)
     side_close(&t.two);
     snprintf(command, sizeof command, "rm -r %s", cache);
     ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+/* Two sides with the same disturbed weights, entry by entry. */
+static void compare_sides(const Case *c, SideOptions expected, SideOptions other, double tolerance)
+{
+    static const char *const entries[] = {"predict", "loss", "grad", "eval"};
+    Side a, b;
+    open_case(&a, c, expected);
+    open_case(&b, c, other);
+    Tensors weights = disturbed(&a);
+    side_set_weights(&a, &weights);
+    side_set_weights(&b, &weights);
+    tensors_free(&weights);
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        Tensors inputs = side_inputs(&a, entries[i], i);
+        Tensors wanted = side_call(&a, entries[i], &inputs),
+                got = side_call(&b, entries[i], &inputs);
+        expect_close(&b, entries[i], &got, &wanted, tolerance, FLOOR);
+        tensors_free(&inputs);
+        tensors_free(&wanted);
+        tensors_free(&got);
+    }
+    side_close(&a);
+    side_close(&b);
+}
+
+/* What an older machine would run; one level a case, since each is compiled anew. */
+START_TEST(older_levels_agree_with_reference)
+{
+    compare_sides(
+        &cases[_i], (SideOptions){.device = "reference", .threads = 1},
+        (SideOptions){.device = "cpu", .threads = 2, .target = _i % 2 ? "avx2" : "sse4.2"},
+        TOLERANCE);
+}
+END_TEST
+
+/* bf16 keeps 2^-9 of a value, and both devices round at the same places; but a value that lies between two bf16 numbers
+ * may be rounded up by one and down by the other, and what follows differs by 2^-8.  A few of those in a row: 2^-5. */
+START_TEST(bf16_agrees_with_reference)
+{
+    compare_sides(&cases[_i],
+                  (SideOptions){.device = "reference", .threads = 1, .precision = "bf16"},
+                  (SideOptions){.device = "cpu", .threads = 2, .precision = "bf16"}, 0x1p-5);
 }
 END_TEST
 
@@ -260,7 +305,7 @@ static void check_gradient(Side *side, const Tensors *inputs, const Tensors *wei
 START_TEST(gradients_agree_with_differences)
 {
     Side side;
-    open_case(&side, &cases[_i], "reference", 1, NULL);
+    open_case(&side, &cases[_i], (SideOptions){.device = "reference", .threads = 1});
     Tensors weights = disturbed(&side);
     side_set_weights(&side, &weights);
     Tensors inputs = side_inputs(&side, "grad", 3), same = side_inputs(&side, "loss", 3);
@@ -309,12 +354,15 @@ static bool some_case_calls(const char *name)
     return found;
 }
 
-static int expect_covered(const char *path)
+/* Each name that follows `begin` in the file up to one of `end`; how many there were. */
+static int expect_covered(const char *path, const char *begin, const char *end)
 {
     char *text = text_of_file(path), name[64];
     int functions = 0;
-    for (const char *at = text; (at = strstr(at, "\nfn ")); at++, functions++) {
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 4, "("), at + 4);
+    ck_assert_msg(text, "%s cannot be read", path);
+    for (const char *at = text; (at = strstr(at, begin)); functions++) {
+        at += strlen(begin);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, end), at);
         ck_assert_msg(some_case_calls(name), "no model of tests/embed/layers calls `%s` of %s",
                       name, path);
     }
@@ -331,10 +379,17 @@ START_TEST(every_function_is_called)
         char path[512];
         if (!strstr(entry->d_name, ".mlc")) continue;
         snprintf(path, sizeof path, MLC_SOURCE_DIR "/frontend/std/%s", entry->d_name);
-        functions += expect_covered(path);
+        functions += expect_covered(path, "\nfn ", "(");
     }
     closedir(folder);
     ck_assert_int_gt(functions, 70); /* the library was found and read */
+}
+END_TEST
+
+START_TEST(every_builtin_is_called)
+{
+    int builtins = expect_covered(MLC_SOURCE_DIR "/frontend/builtins.def", "\nBUILTIN(", ",");
+    ck_assert_int_gt(builtins, 50);
 }
 END_TEST
 
@@ -352,21 +407,38 @@ static bool device_exists(const char *name)
     return exists;
 }
 
+static TCase *add_case_of(Suite *suite, const char *name)
+{
+    TCase *tests = tcase_create(name);
+    tcase_set_timeout(tests, 120);
+    suite_add_tcase(suite, tests);
+    return tests;
+}
+
+static void add_cpu_cases(Suite *suite)
+{
+    tcase_add_loop_test(add_case_of(suite, "values"), cpu_agrees_with_reference, 0, case_count);
+    tcase_add_loop_test(add_case_of(suite, "bf16"), bf16_agrees_with_reference, 0, case_count);
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2"))
+        tcase_add_loop_test(add_case_of(suite, "levels"), older_levels_agree_with_reference, 0,
+                            case_count);
+#endif
+}
+
 int main(void)
 {
     find_cases();
     Suite *suite = suite_create("layers");
-    TCase *values = tcase_create("values"), *gradients = tcase_create("gradients"),
-          *coverage = tcase_create("coverage");
-    tcase_set_timeout(values, 120);
-    tcase_set_timeout(gradients, 120);
-    if (device_exists("cpu")) /* a build without LLVM has only the reference */
-        tcase_add_loop_test(values, cpu_agrees_with_reference, 0, case_count);
-    tcase_add_loop_test(gradients, gradients_agree_with_differences, 0, case_count);
-    if (!getenv("MLC_LAYERS")) tcase_add_test(coverage, every_function_is_called);
-    suite_add_tcase(suite, values);
-    suite_add_tcase(suite, gradients);
-    suite_add_tcase(suite, coverage);
+    tcase_add_loop_test(add_case_of(suite, "gradients"), gradients_agree_with_differences, 0,
+                        case_count);
+    if (device_exists("cpu"))
+        add_cpu_cases(suite); /* a build without LLVM has only the reference */
+    if (!getenv("MLC_LAYERS")) {
+        TCase *coverage = add_case_of(suite, "coverage");
+        tcase_add_test(coverage, every_function_is_called);
+        tcase_add_test(coverage, every_builtin_is_called);
+    }
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
