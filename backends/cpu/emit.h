@@ -45,7 +45,8 @@ typedef struct Emit {
     const Kernel *kernel;
     const Schedule *schedule;
     Arena *arena;
-    LLVMValueRef *buffer; /* pointer of each buffer */
+    LLVMValueRef *buffer; /* pointer of each buffer, then of each copy */
+    const Access **moved; /* of each load: where its copy is read; NULL: there is none */
     Kept *kept;           /* by scalar id */
     Binding axis[MAX_AXES];
     Level level[MAX_LEVELS];

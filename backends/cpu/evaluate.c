@@ -65,13 +65,19 @@ static Lanes apply(Emit *e, const ScalarNode *node, uint32_t level)
     return (Lanes){apply_scalar(e, node, of, argument, is_vector ? e->width : 1), is_vector};
 }
 
-static Lanes emit_scalar(Emit *e, const ScalarNode *node, uint32_t level)
+/* A load may be read from a copy. */
+static const Access *access_of(const Emit *e, uint32_t id)
+{
+    return e->moved[id] ? e->moved[id] : e->kernel->scalar.at[id].access;
+}
+
+static Lanes emit_scalar(Emit *e, const ScalarNode *node, const Access *access, uint32_t level)
 {
     switch ((int)node->op) {
     case SCALAR_constant: return (Lanes){constant_of(e, node->type, node->number), false};
     case SCALAR_index: return index_affine(e, &node->access->at[0].affine, level);
     case SCALAR_inside: return inside_access(e, node->access, level);
-    case SCALAR_load: return load_access(e, node->access, node->type, level);
+    case SCALAR_load: return load_access(e, access, node->type, level);
     case SCALAR_reduce: bug("a reduce is used before it was computed");
     default: return apply(e, node, level);
     }
@@ -85,8 +91,9 @@ Lanes evaluate(Emit *e, Scalar scalar)
 
     const ScalarNode *node = &e->kernel->scalar.at[scalar.id];
     if (node->op == SCALAR_reduce) bug("a reduce is used before it was computed");
-    uint32_t level = node->access ? level_of_access(e, node->access) : level_of_arguments(e, node);
-    Lanes result = emit_scalar(e, node, level);
+    const Access *access = access_of(e, scalar.id);
+    uint32_t level = access ? level_of_access(e, access) : level_of_arguments(e, node);
+    Lanes result = emit_scalar(e, node, access, level);
     *kept = (Kept){.level = level};
     *(result.is_vector ? &kept->vector : &kept->scalar) = result.value;
     return result;

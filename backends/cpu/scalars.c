@@ -169,11 +169,16 @@ LLVMValueRef round_real(Emit *e, Type type, LLVMValueRef value, uint32_t width)
     return value;
 }
 
-/* x > y ? x : y is one instruction that gives y where either is NaN; what is left is the NaN of x. */
+/* x > y ? x : y is one instruction that gives y where either is NaN; what is left is the NaN of x.  Against a constant both questions
+ * are one comparison, and must be asked as one: of two selects, LLVM 19 makes `x > 0 or x is NaN` for max(abs(x), 0). */
 static LLVMValueRef real_extreme(Emit *e, bool is_max, LLVMValueRef x, LLVMValueRef y)
 {
     LLVMRealPredicate beats = is_max ? LLVMRealOGT : LLVMRealOLT;
     LLVMValueRef wins = LLVMBuildFCmp(e->builder, beats, x, y, "");
+    if (LLVMIsConstant(y)) {
+        wins = LLVMBuildOr(e->builder, wins, is_nan(e, x), "");
+        return LLVMBuildSelect(e->builder, wins, x, y, "");
+    }
     LLVMValueRef value = LLVMBuildSelect(e->builder, wins, x, y, "");
     return LLVMBuildSelect(e->builder, is_nan(e, x), x, value, "");
 }

@@ -225,6 +225,7 @@ static void emit_groups(Emit *e, Tile *t)
 static void emit_loops(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
+    if (at <= s->packed_loops) emit_copies(e, at);
     if (at == s->packed_loops) {
         emit_groups(e, t);
         return;

@@ -25,6 +25,8 @@ typedef struct Tile {
 LLVMValueRef panel_at(Emit *e, const Tile *t, LLVMValueRef index);
 /* Element of a panel at the point that the reduction axes are at. */
 LLVMValueRef panel_element(Emit *e, const Tile *t, LLVMValueRef panel, uint32_t vector);
+/* Makes the copies that stand inside so many of the outer loops. */
+void emit_copies(Emit *e, uint32_t loops);
 /* Fills in the runs. */
 void plan_pack(const Emit *e, Tile *t);
 void emit_pack(Emit *e, const Tile *t);

@@ -128,20 +128,30 @@ Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, 
 bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, int64_t extent,
                    Arena *arena)
 {
+    const bool *needed = kernel_needed(kernel, root, arena);
+    for (uint32_t i = 1; i <= root.id; i++) {
+        const ScalarNode *node = &kernel->scalar.at[i];
+        for (int d = 0; needed[i] && node->access && d < node->access->rank; d++) {
+            const Affine *at = &node->access->at[d].affine;
+            if (at->by[outer.id - 1] != at->by[inner.id - 1] * extent) return false;
+        }
+    }
+    return true;
+}
+
+bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena)
+{
     bool *needed = arena_array(arena, bool, kernel->scalar.count);
     needed[root.id] = true;
     for (uint32_t i = root.id + 1; i-- > 1;) {
         const ScalarNode *node = &kernel->scalar.at[i];
-        if (!needed[i]) continue;
-        for (int k = 0; k < SCALAR_ARGUMENTS; k++)
+        for (int k = 0; needed[i] && k < 3; k++)
             needed[node->argument[k].id] = true;
-        for (int d = 0; node->access && d < node->access->rank; d++) {
-            const Coordinate *at = &node->access->at[d];
-            needed[at->dynamic.id] = true;
-            if (at->affine.by[outer.id - 1] != at->affine.by[inner.id - 1] * extent) return false;
-        }
+        for (int d = 0; needed[i] && node->access && d < node->access->rank; d++)
+            needed[node->access->at[d].dynamic.id] = true;
     }
-    return true;
+    needed[0] = false;
+    return needed;
 }
 
 bool *kernel_live(const Kernel *kernel, Arena *arena)

@@ -18,6 +18,20 @@ typedef struct TaskAxis {
     int64_t block; /* points of the axis a task takes */
 } TaskAxis;
 
+/* A guarded load of a contraction read from a copy without guards: what it can reach at fixed points of the outer loops is a box,
+ * which is copied once, zeros and all.  Box: `own` axes, each a dimension, then the guarded coordinates, the last innermost. */
+typedef struct BoxCopy {
+    Scalar load;
+    uint32_t loops;          /* the copy is made inside the first so many of `order` */
+    uint32_t free;           /* axes that move inside the box */
+    uint32_t own;            /* of those, the ones outside of guarded coordinates */
+    int64_t size[MAX_RANK];  /* of each guarded coordinate, by its place in the access */
+    int64_t least[MAX_RANK]; /* what the free axes add to it at least */
+    int64_t elements;
+    int64_t offset; /* bytes into scratch */
+    Access access;  /* of the copy */
+} BoxCopy;
+
 typedef struct Schedule {
     bool contraction;
     Contraction of;
@@ -46,9 +60,11 @@ typedef struct Schedule {
         panels; /* vector columns packed at a time: panels * vectors * width points of `vector` */
     bool pack,
         pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
-    int64_t k;           /* product of the reduction axes */
-    uint32_t unroll;     /* of the innermost reduction axis */
-    int64_t scratch;     /* bytes a thread */
+    uint32_t copy_count;
+    BoxCopy copy[2];
+    int64_t k;       /* product of the reduction axes */
+    uint32_t unroll; /* of the innermost reduction axis */
+    int64_t scratch; /* bytes a thread */
 } Schedule;
 
 /* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away
@@ -68,6 +84,11 @@ bool access_step(const Kernel *kernel, const Access *access, Axis axis, int64_t 
 /* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL. */
 Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
                           const ScheduleTarget *target, Arena *arena);
+/* Plans the copies of a contraction whose loops and scratch are settled, and reserves their scratch. */
+void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
+                     Arena *arena);
+/* Marks what a scalar needs, itself included. */
+bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena);
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
                               const ScheduleTarget *target, Arena *arena);
 void schedule_print(Text *out, const Schedule *schedule);

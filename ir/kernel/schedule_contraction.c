@@ -50,25 +50,10 @@ static int64_t ceiling(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-/* Marks what a scalar needs. */
-static bool *needed_by(const Planning *p, Scalar root)
-{
-    bool *needed = arena_array(p->arena, bool, p->kernel->scalar.count);
-    needed[root.id] = true;
-    for (uint32_t i = root.id + 1; i-- > 1;) {
-        const ScalarNode *node = &p->kernel->scalar.at[i];
-        for (int k = 0; needed[i] && k < SCALAR_ARGUMENTS; k++)
-            needed[node->argument[k].id] = true;
-        for (int d = 0; needed[i] && node->access && d < node->access->rank; d++)
-            needed[node->access->at[d].dynamic.id] = true;
-    }
-    return needed;
-}
-
 /* Whether all loads of the factor step by 0 or 1 along the axis. */
 static bool reads_along(const Planning *p, Scalar factor, Axis axis)
 {
-    const bool *needed = needed_by(p, factor);
+    const bool *needed = kernel_needed(p->kernel, factor, p->arena);
     for (uint32_t i = 1; i <= factor.id; i++) {
         const ScalarNode *node = &p->kernel->scalar.at[i];
         int64_t step;
@@ -82,7 +67,7 @@ static bool reads_along(const Planning *p, Scalar factor, Axis axis)
 /* A factor that is more than a load, perhaps widened, is worth computing once. */
 static bool is_computed(const Planning *p, Scalar factor)
 {
-    const bool *needed = needed_by(p, factor);
+    const bool *needed = kernel_needed(p->kernel, factor, p->arena);
     uint32_t operations = 0;
     for (uint32_t i = 1; i <= factor.id; i++) {
         const ScalarNode *node = &p->kernel->scalar.at[i];
@@ -293,5 +278,6 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes;
     if (s.pack) s.scratch = s.panels * s.k * s.vectors * s.width * bytes;
     s.scratch = (s.scratch + 63) / 64 * 64;
+    schedule_copies(kernel, &s, target, arena);
     return s;
 }

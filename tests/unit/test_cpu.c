@@ -113,6 +113,38 @@ START_TEST(scatters)
 }
 END_TEST
 
+/* max(abs(x), 0) and min(-abs(x), 0), a vector's width of them. */
+static Kernel *extremes_of_magnitudes(Arena *arena)
+{
+    enum { COUNT = 64 };
+    Kernel *kernel = kernel_new(arena);
+    Access access = {.rank = 1, .stride = {1}};
+    Affine i = affine_axis(kernel_axis(kernel, AXIS_parallel, COUNT));
+    access.at[0] = (Coordinate){.affine = i, .divisor = 1, .extent = COUNT};
+    access.buffer = kernel_buffer(kernel, TYPE_f32, COUNT, false);
+    Scalar x = kernel_load(kernel, &access);
+    Scalar up[] = {kernel_apply(kernel, SCALAR_abs, TYPE_f32, &x),
+                   kernel_constant(kernel, TYPE_f32, 0)};
+    Scalar down[] = {kernel_apply(kernel, SCALAR_neg, TYPE_f32, up), up[1]};
+    access.buffer = kernel_buffer(kernel, TYPE_f32, COUNT, true);
+    kernel_store(kernel, &access, kernel_apply(kernel, SCALAR_max, TYPE_f32, up), false);
+    access.buffer = kernel_buffer(kernel, TYPE_f32, COUNT, true);
+    kernel_store(kernel, &access, kernel_apply(kernel, SCALAR_min, TYPE_f32, down), false);
+    return kernel;
+}
+
+/* LLVM 19 makes `x > 0 or x is NaN` of the two selects that max(abs(x), 0) was. */
+START_TEST(extremes)
+{
+    for (int level = 0; level < LEVELS; level++) {
+        Bench bench;
+        if (!bench_open(&bench, levels[level])) continue;
+        check_kernel(&bench, extremes_of_magnitudes(bench.arena), 1, false);
+        bench_close(&bench);
+    }
+}
+END_TEST
+
 START_TEST(contractions)
 {
     check_kind(RANDOM_contraction);
@@ -162,6 +194,86 @@ START_TEST(products)
             Kernel *kernel = product(bench.arena, m, n, k, i % 8);
             check_kernel(&bench, kernel, (uint64_t)i, !bench.target.has_fma);
         }
+        bench_close(&bench);
+    }
+}
+END_TEST
+
+typedef struct Convolution {
+    int64_t batch, channels, out, side, taps, padding, stride;
+} Convolution;
+
+static Affine axis_of(Kernel *kernel, AxisKind kind, int64_t extent)
+{
+    return affine_axis(kernel_axis(kernel, kind, extent));
+}
+
+/* Rank 4, row-major; coordinates 2 and 3 guarded if `guarded`. */
+static Access image(uint32_t buffer, const Affine *at, const int64_t *extent, bool guarded)
+{
+    Access access = {.buffer = buffer, .rank = 4};
+    int64_t stride = 1;
+    for (int d = 4; d-- > 0;) {
+        access.stride[d] = stride;
+        access.at[d] = (Coordinate){.affine = at[d], .divisor = 1, .extent = extent[d]};
+        access.at[d].guarded = guarded && d >= 2;
+        stride *= extent[d];
+    }
+    return access;
+}
+
+static Scalar load_image(Kernel *kernel, const Affine *at, const int64_t *extent, bool guarded)
+{
+    int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
+    Access access = image(kernel_buffer(kernel, TYPE_f32, elements, false), at, extent, guarded);
+    return kernel_load(kernel, &access);
+}
+
+/* of_weights: the gradient of the weights, which sums over images and pixels; else the output, which sums over channels and taps. */
+static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
+{
+    Kernel *kernel = kernel_new(arena);
+    int64_t side = (c.side + 2 * c.padding - c.taps) / c.stride + 1;
+    AxisKind pixel = of_weights ? AXIS_reduction : AXIS_parallel;
+    AxisKind tap = of_weights ? AXIS_parallel : AXIS_reduction;
+    Affine n = axis_of(kernel, pixel, c.batch), o = axis_of(kernel, AXIS_parallel, c.out);
+    Affine y = axis_of(kernel, pixel, side), x = axis_of(kernel, pixel, side);
+    Affine i = axis_of(kernel, tap, c.channels);
+    Affine u = axis_of(kernel, tap, c.taps), v = axis_of(kernel, tap, c.taps);
+    Affine row = affine_add(affine_add(affine_scale(y, c.stride), u), affine_constant(-c.padding));
+    Affine column =
+        affine_add(affine_add(affine_scale(x, c.stride), v), affine_constant(-c.padding));
+    const int64_t in[] = {c.batch, c.channels, c.side, c.side},
+                  out[] = {c.batch, c.out, side, side},
+                  taps[] = {c.out, c.channels, c.taps, c.taps};
+    const Affine of_out[] = {n, o, y, x}, of_taps[] = {o, i, u, v};
+    Scalar factors[2] = {of_weights ? load_image(kernel, of_out, out, false)
+                                    : load_image(kernel, of_taps, taps, false)};
+    factors[1] = load_image(kernel, (Affine[]){n, i, row, column}, in, c.padding > 0);
+    uint32_t reduced = 0;
+    for (uint32_t a = 0; a < kernel->axis.count; a++)
+        if (kernel->axis.at[a].kind == AXIS_reduction) reduced |= 1u << a;
+    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
+                               kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
+    const int64_t *extent = of_weights ? taps : out;
+    int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
+    Access to = image(kernel_buffer(kernel, TYPE_f32, elements, true),
+                      of_weights ? of_taps : of_out, extent, false);
+    kernel_store(kernel, &to, sum, false);
+    return kernel;
+}
+
+START_TEST(convolutions)
+{
+    static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},  {3, 3, 17, 9, 3, 1, 1},
+                                      {2, 16, 16, 8, 3, 1, 1}, {2, 5, 33, 7, 3, 1, 2},
+                                      {1, 4, 2, 33, 5, 2, 1},  {4, 20, 8, 5, 1, 0, 2}};
+    for (int level = 0; level < LEVELS; level++) {
+        Bench bench;
+        if (!bench_open(&bench, levels[level])) continue;
+        for (size_t i = 0; i < 2 * sizeof all / sizeof *all; i++)
+            check_kernel(&bench, convolution(bench.arena, all[i / 2], i % 2), i,
+                         !bench.target.has_fma);
         bench_close(&bench);
     }
 }
@@ -283,8 +395,10 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, elementwise);
     tcase_add_test(tests, reductions);
     tcase_add_test(tests, scatters);
+    tcase_add_test(tests, extremes);
     tcase_add_test(tests, contractions);
     tcase_add_test(tests, products);
+    tcase_add_test(tests, convolutions);
     tcase_add_test(tests, cache);
     tcase_add_test(tests, unknown_target);
 }

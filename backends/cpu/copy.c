@@ -1,0 +1,141 @@
+/* Boxes that guarded loads of a contraction are read from (schedule.h: BoxCopy).  Rows of a box are written in the order of memory
+ * with whole vectors: what runs over a row's end is overwritten by the next, and behind the last there is room. */
+#include "backends/cpu/tile.h"
+
+typedef struct Copying {
+    const BoxCopy *copy;
+    const Access *from;
+    Type type;
+    LLVMValueRef to; /* the box */
+    LLVMValueRef
+        source; /* element of the buffer, without the guarded coordinates that are still to come */
+    LLVMValueRef inside; /* i1: guards so far; NULL: all */
+    LLVMValueRef offset; /* element of the box */
+} Copying;
+
+/* The coordinate at the bound axes, plus its least over the others, plus index. */
+static LLVMValueRef coordinate_at(Emit *e, const Copying *c, int d, LLVMValueRef index)
+{
+    Affine fixed = c->from->at[d].affine;
+    for (uint32_t i = 0; i < MAX_AXES; i++)
+        if (c->copy->free >> i & 1) fixed.by[i] = 0;
+    fixed.constant += c->copy->least[d];
+    int64_t constant;
+    LLVMValueRef value = affine_value(e, &fixed, &constant);
+    emit_at(e, e->depth);
+    if (value) index = LLVMBuildAdd(e->builder, index, value, "");
+    return LLVMBuildAdd(e->builder, index, emit_i64(e, constant), "");
+}
+
+static void copy_vector(Emit *e, const Copying *c, int d, LLVMValueRef index)
+{
+    uint32_t width = e->schedule->width;
+    LLVMTypeRef element = memory_type(e, c->type, 1), vector = memory_type(e, c->type, width);
+    LLVMValueRef first = coordinate_at(e, c, d, index);
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context);
+    LLVMValueRef lanes = spread(e, LLVMBuildTrunc(e->builder, first, i32, ""), width);
+    lanes = LLVMBuildAdd(e->builder, lanes, lane_numbers(e, width, 32, 1), "");
+    LLVMValueRef mask = LLVMBuildICmp(e->builder, LLVMIntULT, lanes,
+                                      whole_of(e, 32, c->from->at[d].extent, width), "");
+    if (c->inside) mask = LLVMBuildAnd(e->builder, mask, spread(e, c->inside, width), "");
+    LLVMValueRef at = LLVMBuildAdd(e->builder, c->source, first, "");
+    LLVMValueRef pointer = step_pointer(e, element, e->buffer[c->from->buffer], at);
+    uint32_t bytes = type_info[c->type].bytes;
+    LLVMValueRef value =
+        emit_intrinsic(e, "llvm.masked.load", 2, (LLVMTypeRef[]){vector, LLVMTypeOf(pointer)}, 4,
+                       (LLVMValueRef[]){pointer, emit_i32(e, bytes), mask, LLVMConstNull(vector)});
+    LLVMValueRef to = LLVMBuildAdd(e->builder, c->offset, index, "");
+    LLVMSetAlignment(LLVMBuildStore(e->builder, value, step_pointer(e, element, c->to, to)), bytes);
+}
+
+static int next_guarded(const Access *access, int d)
+{
+    while (d < access->rank && !access->at[d].guarded)
+        d++;
+    return d;
+}
+
+static void copy_guarded(Emit *e, Copying c, int d)
+{
+    Loop loop;
+    int next = next_guarded(c.from, d + 1);
+    bool is_last = next == c.from->rank;
+    int64_t size = c.copy->size[d];
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, size), is_last ? e->schedule->width : 1, 0,
+              NULL);
+    if (is_last) {
+        copy_vector(e, &c, d, loop.index);
+    } else {
+        LLVMBuilderRef b = e->builder;
+        LLVMValueRef at = coordinate_at(e, &c, d, loop.index);
+        LLVMValueRef inside =
+            LLVMBuildICmp(b, LLVMIntULT, at, emit_i64(e, c.from->at[d].extent), "");
+        c.inside = c.inside ? LLVMBuildAnd(b, c.inside, inside, "") : inside;
+        LLVMValueRef step = LLVMBuildMul(b, at, emit_i64(e, c.from->stride[d]), "");
+        c.source = LLVMBuildAdd(b, c.source, step, "");
+        int64_t pitch = 1;
+        for (int i = next; i < c.from->rank; i = next_guarded(c.from, i + 1))
+            pitch *= c.copy->size[i];
+        LLVMValueRef row = LLVMBuildMul(b, loop.index, emit_i64(e, pitch), "");
+        c.offset = LLVMBuildAdd(b, c.offset, row, "");
+        copy_guarded(e, c, next);
+    }
+    loop_close(e, &loop, NULL);
+}
+
+/* The part of an address that no guard is about, at the axes that are bound now. */
+static LLVMValueRef unguarded_source(Emit *e, const Access *access)
+{
+    Affine linear = {.constant = access->offset};
+    for (int d = 0; d < access->rank; d++)
+        if (!access->at[d].guarded)
+            linear = affine_add(linear, affine_scale(access->at[d].affine, access->stride[d]));
+    int64_t constant;
+    LLVMValueRef value = affine_value(e, &linear, &constant);
+    emit_at(e, e->depth);
+    return value ? LLVMBuildAdd(e->builder, value, emit_i64(e, constant), "")
+                 : emit_i64(e, constant);
+}
+
+static void copy_own(Emit *e, Copying c, uint32_t axis)
+{
+    while (axis < e->kernel->axis.count && !(c.copy->own >> axis & 1))
+        axis++;
+    if (axis == e->kernel->axis.count) {
+        c.source = unguarded_source(e, c.from);
+        copy_guarded(e, c, next_guarded(c.from, 0));
+        return;
+    }
+    Loop loop;
+    Binding before = e->axis[axis];
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, e->kernel->axis.at[axis].extent), 1, 0, NULL);
+    axis_bind(e, (Axis){axis + 1}, loop.index, e->depth);
+    LLVMValueRef row =
+        LLVMBuildMul(e->builder, loop.index, emit_i64(e, c.copy->access.at[0].affine.by[axis]), "");
+    c.offset = LLVMBuildAdd(e->builder, c.offset, row, "");
+    copy_own(e, c, axis + 1);
+    axis_release(e, (Axis){axis + 1});
+    loop_close(e, &loop, NULL);
+    e->axis[axis] = before;
+}
+
+void emit_copies(Emit *e, uint32_t loops)
+{
+    for (uint32_t i = 0; i < e->schedule->copy_count; i++) {
+        const BoxCopy *copy = &e->schedule->copy[i];
+        if (copy->loops != loops) continue;
+        const ScalarNode *node = &e->kernel->scalar.at[copy->load.id];
+        LLVMTypeRef byte = LLVMInt8TypeInContext(e->context);
+        emit_at(e, e->depth);
+        LLVMValueRef to = step_pointer(e, byte, e->scratch, emit_i64(e, copy->offset));
+        copy_own(e,
+                 (Copying){.copy = copy,
+                           .from = node->access,
+                           .type = node->type,
+                           .to = to,
+                           .offset = emit_i64(e, 0)},
+                 0);
+        e->moved[copy->load.id] = &copy->access;
+        e->buffer[copy->access.buffer] = to;
+    }
+}

@@ -1,0 +1,117 @@
+/* Copies that take the guards out of a contraction's inner loops: a padded convolution reads each element once for every
+ * tap, and would ask every time whether it is inside. */
+#include "ir/kernel/schedule.h"
+
+#define REUSE 4 /* reads of an element from which a copy pays */
+
+static int64_t extent_of(const Kernel *kernel, uint32_t axis)
+{
+    return kernel->axis.at[axis].extent;
+}
+
+static uint32_t guarded_axes(const Access *access)
+{
+    uint32_t axes = 0;
+    for (int d = 0; d < access->rank; d++)
+        if (access->at[d].guarded) axes |= affine_axes(&access->at[d].affine);
+    return axes;
+}
+
+/* Guards that are affine alone, the last on neighbours in memory. */
+static bool can_copy(const Access *access)
+{
+    int last = -1;
+    for (int d = 0; d < access->rank; d++) {
+        if (access->at[d].dynamic.id || access->at[d].divisor != 1) return false;
+        if (access->at[d].guarded) last = d;
+    }
+    return last >= 0 && access->stride[last] == 1;
+}
+
+static Affine restricted(Affine affine, uint32_t axes)
+{
+    affine.constant = 0;
+    for (uint32_t i = 0; i < MAX_AXES; i++)
+        if (!(axes >> i & 1)) affine.by[i] = 0;
+    return affine;
+}
+
+/* Fills in the box; false if it is none. */
+static bool plan_box(const Kernel *kernel, const Access *access, BoxCopy *copy)
+{
+    uint32_t guarded = guarded_axes(access) & copy->free, own = 0;
+    for (int d = 0; d < access->rank; d++)
+        if (!access->at[d].guarded) own |= affine_axes(&access->at[d].affine) & copy->free;
+    if (own & guarded) return false;
+    copy->own = own;
+    copy->access = (Access){.rank = 1, .stride = {1}};
+    Affine at = {0};
+    int64_t pitch = 1;
+    for (int d = access->rank; d-- > 0;) {
+        if (!access->at[d].guarded) continue;
+        int64_t greatest;
+        Affine moving = restricted(access->at[d].affine, copy->free);
+        affine_range(kernel, &moving, &copy->least[d], &greatest);
+        copy->size[d] = greatest - copy->least[d] + 1;
+        moving.constant = -copy->least[d];
+        at = affine_add(at, affine_scale(moving, pitch));
+        pitch *= copy->size[d];
+        if (pitch > INT32_MAX) return false;
+    }
+    for (uint32_t i = kernel->axis.count; i-- > 0;) {
+        if (!(own >> i & 1)) continue;
+        at.by[i] = pitch;
+        pitch *= extent_of(kernel, i);
+        if (pitch > INT32_MAX) return false;
+    }
+    copy->elements = pitch;
+    copy->access.at[0] = (Coordinate){.affine = at, .divisor = 1, .extent = pitch};
+    return true;
+}
+
+static double points_of(const Kernel *kernel, uint32_t axes)
+{
+    double points = 1;
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        if (axes >> i & 1) points *= (double)extent_of(kernel, i);
+    return points;
+}
+
+/* Loops around the copy: the first of those that no guard sees. */
+static uint32_t outer_loops(const Schedule *s, const Access *access, uint32_t *outer)
+{
+    uint32_t guarded = guarded_axes(access), loops = 0;
+    *outer = 0;
+    while (loops < s->packed_loops && !(guarded >> (s->order[loops].id - 1) & 1))
+        *outer |= 1u << (s->order[loops++].id - 1);
+    return loops;
+}
+
+static void add_copy(const Kernel *kernel, Schedule *s, Scalar load, int64_t room)
+{
+    const ScalarNode *node = &kernel->scalar.at[load.id];
+    uint32_t outer;
+    if (s->copy_count == 2 || !can_copy(node->access)) return;
+    BoxCopy copy = {.load = load, .loops = outer_loops(s, node->access, &outer)};
+    copy.free = node->depends & ~outer;
+    if (!plan_box(kernel, node->access, &copy)) return;
+    int64_t bytes = (copy.elements + 64) * type_info[node->type].bytes;
+    bytes = (bytes + 63) / 64 * 64;
+    if (bytes > room || points_of(kernel, copy.free) < REUSE * (double)copy.elements) return;
+    copy.access.buffer = kernel->buffer.count + s->copy_count;
+    copy.offset = s->scratch;
+    s->scratch += bytes;
+    s->copy[s->copy_count++] = copy;
+}
+
+void schedule_copies(const Kernel *kernel, Schedule *s, const ScheduleTarget *target, Arena *arena)
+{
+    const Scalar factor[] = {s->of.a, s->of.b};
+    if (s->width == 1) return;
+    for (int f = 0; f < 2; f++) {
+        const bool *needed = kernel_needed(kernel, factor[f], arena);
+        for (uint32_t i = 1; i <= factor[f].id; i++)
+            if (needed[i] && kernel->scalar.at[i].op == SCALAR_load)
+                add_copy(kernel, s, (Scalar){i}, target->l2 / 2);
+    }
+}
