@@ -86,8 +86,9 @@ static bool new_symbol(Elaborator *e, const Ast *input, const Ast *dimension, in
         Span at = batch_span(e);
         s.history = at.source ? place_text(e, "train.batch", at) : "the batch";
     } else {
+        uint32_t position = e->input.count;
         s.extent =
-            e->binding->data_extent ? e->binding->data_extent(e->binding->user, name, axis) : 0;
+            e->binding->data_extent ? e->binding->data_extent(e->binding->user, position, axis) : 0;
         Text what = {.arena = e->arena};
         text_add(&what, "the data of input `%s`, axis %d,", name, axis);
         s.history = place_text(e, text_done(&what), input->at);
@@ -95,7 +96,10 @@ static bool new_symbol(Elaborator *e, const Ast *input, const Ast *dimension, in
     if (s.extent < 1 || s.extent > MAX_ELEMENTS) {
         elaborate_error(e, dimension->at, "the size %s of the input `%s` is not known",
                         name_text(e->names, s.name), name);
-        elaborate_hint(e, "the data gives it; without data, write a number");
+        if (e->experiment->data)
+            elaborate_hint(e, "write a number: the data has no such axis for this input");
+        else
+            elaborate_hint(e, "a `data` block would give it; without one, write a number");
         return false;
     }
     *list_add(e->arena, &e->symbol) = s;

@@ -122,9 +122,9 @@ typedef struct Binding {
     int64_t batch;       /* value of the batch symbol N */
     int64_t steps;       /* how often the run will execute `step`, for schedules; 0: unknown */
     int64_t steps_per_epoch;
-    /* Extents that the data gives to other symbols, by input and axis; the frontend reads data_extent(input, axis)
+    /* Extents that the data gives to other symbols, by position of the input and axis; the frontend reads data_extent(input, axis)
      * for symbols that nothing else binds; 0 or less: unknown, which is an error at the input's line. */
-    int64_t (*data_extent)(void *user, const char *input, int axis);
+    int64_t (*data_extent)(void *user, uint32_t input, int axis);
     void *user;
 } Binding;
 

@@ -47,22 +47,18 @@ static int64_t declared_window(const DataBlock *block)
     return 0;
 }
 
-/* Extents that only the data knows: axis 1.. of field i, for the input of that name among the split's fields. */
-static int64_t data_extent(void *user, const char *input, int axis)
+/* Extents that only the data knows: axis 1.. of the field that feeds an input. */
+static int64_t data_extent(void *user, uint32_t input, int axis)
 {
     mlc_model *model = user;
-    int64_t window = declared_window(experiment_data(model->experiment));
+    const DataBlock *block = experiment_data(model->experiment);
+    int64_t window = declared_window(block);
     if (window > 0) return window;
-    if (!model->data) return 0;
+    if (!block || model_data(model) != STATUS_ok) return 0;
     const Split *split = training_split(model);
-    for (uint32_t i = 0; i < split->field_count; i++) {
-        const Field *field = &split->field[i];
-        bool named = !strcmp(field->name, input) || split->field_count == 1;
-        if (named && axis >= 1 && axis <= field->sample.rank) return field->sample.extent[axis - 1];
-    }
-    if (axis >= 1 && axis <= split->field[0].sample.rank)
-        return split->field[0].sample.extent[axis - 1];
-    return 0;
+    if (!split || input >= split->field_count) return 0;
+    const Shape *sample = &split->field[input].sample;
+    return axis >= 1 && axis <= sample->rank ? sample->extent[axis - 1] : 0;
 }
 
 /* Schedules need to know how long the run is. What does not train (check, dump, bench) does without the data, and assumes a length:

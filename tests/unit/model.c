@@ -6,7 +6,7 @@
 
 #include <check.h>
 
-static int64_t extent_of_data(void *user, const char *input, int axis)
+static int64_t extent_of_data(void *user, uint32_t input, int axis)
 {
     (void)user, (void)input, (void)axis;
     return 3;
