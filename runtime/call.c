@@ -1,5 +1,6 @@
 /* Entries on memory (mlc_call) and on files (mlc_run). */
 #include "runtime/call.h"
+#include "ir/base/boundary.h"
 #include "runtime/state.h"
 
 #include <string.h>
@@ -10,6 +11,7 @@ typedef struct Calling {
     const void *const *input;
     void *const *output;
     const Compiled *compiled;
+    TensorSet read, written; /* of files */
 } Calling;
 
 /* The rate of a step depends on the length of the run, which only the data knows. */
@@ -263,9 +265,11 @@ static Status add_states(const Calling *c, TensorSet *set)
     return STATUS_ok;
 }
 
-static Status run_with(Calling *c, const TensorSet *in, TensorSet *out)
+static Status run_with(Calling *c)
 {
     mlc_model *model = c->model;
+    const TensorSet *in = &c->read;
+    TensorSet *out = &c->written;
     EntryKind kind;
     Compiled *probe;
     TRY(entry_named(model, c->entry, &kind));
@@ -286,19 +290,28 @@ static Status run_with(Calling *c, const TensorSet *in, TensorSet *out)
     return kind == ENTRY_step || kind == ENTRY_init ? add_states(c, out) : STATUS_ok;
 }
 
+static Status run_on_files(void *argument)
+{
+    Calling *c = argument;
+    if (c->in) TRY(safetensors_read(&c->read, c->in, c->model->context.report));
+    TRY(run_with(c));
+    return safetensors_write(&c->written, c->out, c->model->context.report);
+}
+
+static void close_files(void *argument)
+{
+    Calling *c = argument;
+    tensor_set_close(&c->read);
+    tensor_set_close(&c->written);
+}
+
 static Status work_run(void *argument)
 {
     Calling *c = argument;
     const Host *host = &c->model->session->host;
-    TensorSet in, out;
-    tensor_set_open(&in, host);
-    tensor_set_open(&out, host);
-    Status status = c->in ? safetensors_read(&in, c->in, c->model->context.report) : STATUS_ok;
-    if (status == STATUS_ok) status = run_with(c, &in, &out);
-    if (status == STATUS_ok) status = safetensors_write(&out, c->out, c->model->context.report);
-    tensor_set_close(&in);
-    tensor_set_close(&out);
-    return status;
+    tensor_set_open(&c->read, host);
+    tensor_set_open(&c->written, host);
+    return boundary_clean(run_on_files, close_files, c);
 }
 
 mlc_status mlc_run(mlc_model *model, const char *entry, const char *weights, const char *in, const char *out)

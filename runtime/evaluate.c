@@ -1,4 +1,5 @@
 #include "runtime/evaluate.h"
+#include "ir/base/boundary.h"
 #include "runtime/state.h"
 
 #include <string.h>
@@ -42,18 +43,37 @@ static Status check_ports(mlc_model *model, const Compiled *c)
     return STATUS_invalid;
 }
 
-static Status evaluate_stream(mlc_model *model, Stream *stream, int64_t batch, int64_t total, double *sums)
+/* Going through a split once. */
+typedef struct Round {
+    mlc_model *model;
+    const Split *split;
+    const StreamOptions *options;
+    Stream *stream;
+    double *sums;
+} Round;
+
+static void close_round(void *argument)
 {
+    Round *round = argument;
+    if (round->stream) stream_close(round->stream);
+}
+
+static Status evaluate_stream(void *argument)
+{
+    Round *round = argument;
+    mlc_model *model = round->model;
+    int64_t batch = round->options->batch;
     const void *const *field;
     int64_t count, done = 0;
     double start = session_clock(), shown = start;
+    TRY(stream_open(round->split, round->options, &round->stream));
     for (;;) {
-        TRY(stream_next(stream, &field, &count));
+        TRY(stream_next(round->stream, &field, &count));
         if (!count) return STATUS_ok;
         Compiled *eval;
         TRY(compile_entry(model, ENTRY_eval, count < batch ? count : batch, COMPILE_full, &eval));
         TRY(check_ports(model, eval));
-        TRY(add_batch(model, eval, field, count, sums));
+        TRY(add_batch(model, eval, field, count, round->sums));
         done += count;
         double now = session_clock();
         if (now - shown < 0.1) continue;
@@ -61,7 +81,7 @@ static Status evaluate_stream(mlc_model *model, Stream *stream, int64_t batch, i
         mlc_event event = {.kind = MLC_EVENT_PROGRESS,
                            .text = "validating",
                            .step = done,
-                           .steps = total,
+                           .steps = round->split->count,
                            .samples_per_second = (double)done / (now - start)};
         session_event(model->session, &event);
     }
@@ -78,10 +98,8 @@ Status evaluate_split(mlc_model *model, const Split *split, int64_t batch, doubl
                              .batch = batch,
                              .input_count = eval->elaborated->input_count,
                              .input = eval->elaborated->input};
-    Stream *stream;
-    TRY(stream_open(split, &options, &stream));
-    Status status = evaluate_stream(model, stream, batch, split->count, values);
-    stream_close(stream);
+    Round round = {.model = model, .split = split, .options = &options, .sums = values};
+    Status status = boundary_clean(evaluate_stream, close_round, &round);
     for (uint32_t i = 0; i < count; i++)
         values[i] /= (double)split->count;
     return status;

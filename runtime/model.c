@@ -1,3 +1,4 @@
+#include "ir/base/boundary.h"
 #include "passes/pass.h"
 #include "runtime/compile.h"
 #include "runtime/state.h"
@@ -31,13 +32,13 @@ const char *session_cache_folder(Arena *arena, const char *asked)
     return text_done(&text);
 }
 
-/* Files that `use` names, beside the file that uses them. */
+/* Files that `use` names, beside the file that uses them. The frontend says at which line one is missing. */
 static const char *read_used(void *user, const char *path, size_t *size)
 {
     mlc_model *model = user;
     char *bytes;
-    if (file_read(&model->session->host, path, 16u << 20, &bytes, size, model->context.report) !=
-        STATUS_ok)
+    Report *unheard = report_new(model->arena, model->context.sources);
+    if (file_read(&model->session->host, path, 16u << 20, &bytes, size, unheard) != STATUS_ok)
         return NULL;
     const char *text = arena_text(model->arena, bytes, *size);
     model->session->host.resize(model->session->host.user, bytes, 0);
@@ -237,6 +238,32 @@ void mlc_model_close(mlc_model *model)
     session->host.resize(session->host.user, model, 0);
 }
 
+typedef struct DataReading {
+    mlc_model *model;
+    const DataBlock *block;
+    bool done;
+} DataReading;
+
+static Status read_data(void *argument)
+{
+    DataReading *r = argument;
+    mlc_model *model = r->model;
+    DataOptions options = {
+        .host = &model->session->host, .folder = model->data_folder, .seed = model->seed};
+    TRY(data_open(&model->context, r->block, &options, &model->data));
+    r->done = true;
+    return STATUS_ok;
+}
+
+/* Nobody may take what was read by halves for the data. */
+static void drop_half(void *argument)
+{
+    DataReading *r = argument;
+    if (r->done) return;
+    data_close(r->model->data);
+    r->model->data = NULL;
+}
+
 Status model_data(mlc_model *model)
 {
     if (model->data) return STATUS_ok;
@@ -249,7 +276,6 @@ Status model_data(mlc_model *model)
             "add: data NAME { train: idx(\"images.gz\", \"labels.gz\") }; see `mlc help data`");
         return STATUS_invalid;
     }
-    DataOptions options = {
-        .host = &model->session->host, .folder = model->data_folder, .seed = model->seed};
-    return data_open(&model->context, block, &options, &model->data);
+    DataReading reading = {.model = model, .block = block};
+    return boundary_clean(read_data, drop_half, &reading);
 }

@@ -1,4 +1,5 @@
 /* The model's outputs for a file or a split, batch after batch, written at the end as one file. */
+#include "ir/base/boundary.h"
 #include "runtime/compile.h"
 #include "runtime/state.h"
 
@@ -12,6 +13,7 @@ typedef struct Predicting {
     uint32_t input_count;
     ModelInput *input; /* only those that predict uses */
     TensorSet result;
+    Stream *stream;
 } Predicting;
 
 static Status list_inputs(Predicting *p)
@@ -86,18 +88,16 @@ static Status predict_all(Predicting *p, int64_t batch)
                              .batch = batch,
                              .input_count = p->input_count,
                              .input = p->input};
-    Stream *stream;
     const void *const *field;
     int64_t count, done = 0;
-    TRY(stream_open(p->split, &options, &stream));
-    Status status = stream_next(stream, &field, &count);
-    while (status == STATUS_ok && count > 0) {
-        status = predict_batch(p, field, done, count);
+    TRY(stream_open(p->split, &options, &p->stream));
+    for (;;) {
+        TRY(stream_next(p->stream, &field, &count));
+        if (!count) return STATUS_ok;
+        TRY(predict_batch(p, field, done, count));
         done += count;
-        if (status == STATUS_ok) status = stream_next(stream, &field, &count);
+        if (session_interrupted(p->model->session)) return STATUS_interrupted;
     }
-    stream_close(stream);
-    return status;
 }
 
 /* One row a sample, one column an element of each output. */
@@ -144,8 +144,9 @@ static Status write_results(Predicting *p)
     return STATUS_usage;
 }
 
-static Status predict_from(Predicting *p)
+static Status predict_from(void *argument)
 {
+    Predicting *p = argument;
     int64_t batch;
     TRY(list_inputs(p));
     TRY(open_input(p));
@@ -156,14 +157,19 @@ static Status predict_from(Predicting *p)
     return write_results(p);
 }
 
+static void close_prediction(void *argument)
+{
+    Predicting *p = argument;
+    if (p->stream) stream_close(p->stream);
+    tensor_set_close(&p->result);
+    data_close(p->file);
+}
+
 static Status predict(void *argument)
 {
     Predicting *p = argument;
     tensor_set_open(&p->result, &p->model->session->host);
-    Status status = predict_from(p);
-    tensor_set_close(&p->result);
-    data_close(p->file);
-    return status;
+    return boundary_clean(predict_from, close_prediction, p);
 }
 
 mlc_status mlc_predict(mlc_model *model, const char *weights, const char *in, const char *out)

@@ -1,4 +1,5 @@
 #include "runtime/state.h"
+#include "ir/base/boundary.h"
 
 #include <string.h>
 
@@ -81,16 +82,35 @@ static Status copy_out(mlc_model *model, TensorSet *set, bool weights_only)
     return STATUS_ok;
 }
 
+typedef struct Saving {
+    mlc_model *model;
+    const char *path;
+    bool weights_only;
+    uint32_t count;
+    const Note *notes;
+    TensorSet set;
+} Saving;
+
+static Status save_set(void *argument)
+{
+    Saving *s = argument;
+    TRY(copy_out(s->model, &s->set, s->weights_only));
+    for (uint32_t i = 0; i < s->count; i++)
+        TRY(tensor_set_note(&s->set, s->notes[i].key, s->notes[i].value));
+    return safetensors_write(&s->set, s->path, s->model->context.report);
+}
+
+static void close_set(void *argument)
+{
+    Saving *s = argument;
+    tensor_set_close(&s->set);
+}
+
 static Status save(mlc_model *model, const char *path, bool weights_only, uint32_t count, const Note *notes)
 {
-    TensorSet set;
-    tensor_set_open(&set, &model->session->host);
-    Status status = copy_out(model, &set, weights_only);
-    for (uint32_t i = 0; i < count && status == STATUS_ok; i++)
-        status = tensor_set_note(&set, notes[i].key, notes[i].value);
-    if (status == STATUS_ok) status = safetensors_write(&set, path, model->context.report);
-    tensor_set_close(&set);
-    return status;
+    Saving saving = {model, path, weights_only, count, notes, {0}};
+    tensor_set_open(&saving.set, &model->session->host);
+    return boundary_clean(save_set, close_set, &saving);
 }
 
 Status state_save_weights(mlc_model *model, const char *path)

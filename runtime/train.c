@@ -1,5 +1,6 @@
 /* The training loop: batches in, one compiled step each, validation and checkpoints between.  Everything that a run needs to go on
  * bit-identically is in the checkpoint: the states, and the Progress below as its notes. */
+#include "ir/base/boundary.h"
 #include "runtime/evaluate.h"
 #include "runtime/report/run.h"
 #include "runtime/state.h"
@@ -448,7 +449,14 @@ static Status train_in_run(Trainer *t)
     return finish(t);
 }
 
-static Status train(void *argument)
+static void close_training(void *argument)
+{
+    Trainer *t = argument;
+    if (t->stream) stream_close(t->stream);
+    run_close(&t->run);
+}
+
+static Status set_up_and_train(void *argument)
 {
     Trainer *t = argument;
     t->train = experiment_train(t->model->experiment);
@@ -456,15 +464,17 @@ static Status train(void *argument)
     TRY(set_up_data(t));
     TRY(set_up_step(t));
     TRY(run_open(&t->run, t->model, t->options ? t->options->out : NULL));
-    Status status = train_in_run(t);
-    if (t->stream) stream_close(t->stream);
-    run_close(&t->run);
-    return status;
+    return train_in_run(t);
+}
+
+static Status train(void *argument)
+{
+    return boundary_clean(set_up_and_train, close_training, argument);
 }
 
 mlc_status mlc_train(mlc_model *model, const mlc_train_options *options)
 {
     if (!model || (options && options->size != sizeof *options)) return MLC_USAGE;
-    Trainer trainer = {.model = model, .options = options};
+    Trainer trainer = {.model = model, .options = options, .run.file = -1};
     return model_guard(model, train, &trainer);
 }

@@ -1,6 +1,7 @@
 /* Weights from other people's files: names and layouts through the model file's map, every misfit listed, and nothing
  * loaded by halves. */
 #include "runtime/state.h"
+#include "ir/base/boundary.h"
 #include "ir/base/bits.h"
 
 #include <string.h>
@@ -153,8 +154,15 @@ static void copy_in(const StateMemory *state, const Tensor *tensor, bool transpo
         ((float *)state->bytes)[i] = element(tensor, transpose ? i % columns * rows + i / columns : i);
 }
 
-static Status load(Loading *l)
+static void close_weights(void *argument)
 {
+    Loading *l = argument;
+    tensor_set_close(&l->set);
+}
+
+static Status load(void *argument)
+{
+    Loading *l = argument;
     mlc_model *model = l->model;
     bool transpose;
     TRY(safetensors_read(&l->set, l->path, model->context.report));
@@ -191,7 +199,5 @@ Status state_load_weights(mlc_model *model, const char *path)
     TRY(state_initialize(model));
     Loading l = {.model = model, .path = weight_file(model, path), .map = experiment_weights(model->experiment)};
     tensor_set_open(&l.set, &model->session->host);
-    Status status = load(&l);
-    tensor_set_close(&l.set);
-    return status;
+    return boundary_clean(load, close_weights, &l);
 }

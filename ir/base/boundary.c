@@ -28,6 +28,21 @@ static _Noreturn void leave_through(Status status)
     longjmp(boundary->jump, 1);
 }
 
+Status boundary_clean(Status (*work)(void *argument), void (*clean)(void *argument), void *argument)
+{
+    Boundary boundary;
+    volatile Status status = STATUS_ok;
+    boundary_enter(&boundary);
+    if (setjmp(boundary.jump) == 0) status = work(argument);
+    boundary_leave(&boundary);
+
+    clean(argument);
+    if (!boundary.status) return status;
+    if (!current) abort();
+    memcpy(current->message, boundary.message, sizeof boundary.message);
+    leave_through(boundary.status);
+}
+
 static const char *file_of_path(const char *path)
 {
     const char *slash = strrchr(path, '/');

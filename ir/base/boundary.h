@@ -23,6 +23,10 @@ typedef struct Boundary {
 void boundary_enter(Boundary *boundary);
 void boundary_leave(Boundary *boundary);
 
+/* work(argument), then clean(argument), however work ended: what left it by a jump goes on to the boundary outside.  For what
+ * arenas do not hold: files, threads, the host's blocks. */
+Status boundary_clean(Status (*work)(void *argument), void (*clean)(void *argument), void *argument);
+
 _Noreturn void bug_at(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 _Noreturn void out_of_memory(void);
 
