@@ -5,6 +5,7 @@
 
 What a command prints word for word is the golden tests' business."""
 import json
+import math
 import os
 import pty
 import select
@@ -78,6 +79,14 @@ class Program(unittest.TestCase):
         self.assertTrue(done.stderr.endswith("\n") and not done.stderr.endswith("\n\n"), repr(done.stderr))
         return done
 
+    def tensors(self, name):
+        """Bytes by name."""
+        data = self.read(name)
+        size = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + size])
+        header.pop("__metadata__", None)
+        return {n: data[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]] for n, t in header.items()}
+
     def trained(self, *words):
         return self.mlc("train", "m.mlc", "--device", "reference", "--out", "run", *words)
 
@@ -150,6 +159,75 @@ class Weights(Program):
             done = self.mlc("eval", "m.mlc", "--device", "reference", "--weights", where)
             self.assertIn("accuracy", done.stdout)
         self.refused("eval", "m.mlc", "--device", "reference", "--weights", "run", "--split", "tset", code=3, says=["tset", "test"])
+
+
+class Files(Program):
+    ROWS = 7
+
+    def setUp(self):
+        super().setUp()
+        self.trained()
+        numbers = [math.sin(i) for i in range(self.ROWS * 8)]
+        self.x = struct.pack("<%df" % len(numbers), *numbers)
+        shape = "(%d, 8)" % self.ROWS
+        head = "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }" % shape
+        head += " " * (-(len(head) + 11) % 64) + "\n"
+        self.write("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + self.x)
+        self.write("x.csv", "\n".join([",".join(f"x{i}" for i in range(8))] + [",".join(map(repr, numbers[r * 8:r * 8 + 8]))
+                                                                            for r in range(self.ROWS)]) + "\n")
+        labels = struct.pack("<%di" % self.ROWS, *[i % 2 for i in range(self.ROWS)])
+        self.safetensors("x.safetensors", {"x": ("F32", [self.ROWS, 8], self.x), "label": ("I32", [self.ROWS], labels)})
+
+    def safetensors(self, name, tensors):
+        header, blob = {}, b""
+        for key, (kind, shape, data) in tensors.items():
+            header[key] = {"dtype": kind, "shape": shape, "data_offsets": [len(blob), len(blob) + len(data)]}
+            blob += data
+        head = json.dumps(header).encode()
+        self.write(name, struct.pack("<Q", len(head)) + head + blob)
+
+    def predicted(self, source, target):
+        self.mlc("predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", source, "--out", target)
+        return self.read(target)
+
+    def test_every_format_says_the_same(self):
+        self.predicted("x.safetensors", "y.safetensors")
+        logits = self.tensors("y.safetensors")["logits"]
+        self.assertEqual(len(logits), self.ROWS * 64 * 4)
+        self.assertTrue(self.predicted("x.npy", "y.npy").endswith(logits))
+        self.predicted("x.csv", "z.safetensors")
+        self.assertEqual(self.tensors("z.safetensors")["logits"], logits)
+        rows = self.predicted("x.npy", "y.csv").decode().split("\n")
+        self.assertEqual((len(rows), rows[0].split(",")[:2]), (self.ROWS + 2, ["logits.0", "logits.1"]))
+        numbers = [float(cell) for row in rows[1:-1] for cell in row.split(",")]
+        self.assertEqual(struct.pack("<%df" % len(numbers), *numbers), logits)
+
+    def test_run_takes_one_entry(self):
+        common = ["run", "m.mlc", "--device", "reference", "--weights", "run", "--in", "x.safetensors", "--out", "y.safetensors", "--entry"]
+        self.predicted("x.safetensors", "p.safetensors")
+        self.mlc(*common, "predict")
+        self.assertEqual(self.tensors("y.safetensors"), self.tensors("p.safetensors"))
+        self.mlc(*common, "loss")
+        loss = self.tensors("y.safetensors")["loss"]
+        self.mlc(*common, "grad")
+        gradients = self.tensors("y.safetensors")
+        self.assertEqual(set(gradients), {"loss", "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"})
+        self.assertEqual(gradients["loss"], loss)
+        self.mlc(*common, "step")
+        stepped, before = self.tensors("y.safetensors"), self.tensors("run/best.safetensors")
+        self.assertTrue(all(stepped[n] != before[n] and len(stepped[n]) == len(before[n]) for n in before))
+        self.mlc("run", "m.mlc", "--device", "reference", "--entry", "init", "--out", "y.safetensors")
+        self.assertLessEqual(set(before), set(self.tensors("y.safetensors")))
+
+    def test_inputs_that_do_not_fit_are_3(self):
+        common = ["m.mlc", "--device", "reference", "--weights", "run", "--out", "y.safetensors", "--in"]
+        self.safetensors("wide.safetensors", {"x": ("F32", [self.ROWS, 9], self.x + bytes(self.ROWS * 4))})
+        self.refused("predict", *common, "wide.safetensors", code=3, says=["wide.safetensors", "x"])
+        self.refused("run", *common, "wide.safetensors", "--entry", "predict", code=3, says=["wide.safetensors", "`x`", "f32[7, 9]", "8]"])
+        self.refused("run", *common, "run/best.safetensors", "--entry", "predict", code=3, says=["`x`"])
+        bad = struct.pack("<%di" % self.ROWS, *[64] * self.ROWS)
+        self.safetensors("label.safetensors", {"x": ("F32", [self.ROWS, 8], self.x), "label": ("I32", [self.ROWS], bad)})
+        self.refused("run", *common, "label.safetensors", "--entry", "loss", code=3, says=["64", "`label`"])
 
 
 class Output(Program):
@@ -249,14 +327,8 @@ class World(Program):
         self.assertEqual([n for n in os.listdir(self.path("run")) if "tmp" in n], [])
         self.trained("--resume", "--set", "train.epochs=3")
         self.mlc("train", "m.mlc", "--device", "reference", "--out", "straight", "--set", "train.epochs=3")
-        self.assertEqual(self.tensors("run"), self.tensors("straight"))
-
-    def tensors(self, run):
-        data = self.read(run + "/checkpoint.safetensors")
-        size = struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8:8 + size])
-        header.pop("__metadata__", None)
-        return {n: data[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]] for n, t in header.items()}
+        whole, parts = self.tensors("straight/checkpoint.safetensors"), self.tensors("run/checkpoint.safetensors")
+        self.assertEqual(whole, parts)
 
     def interrupted(self, number):
         child = subprocess.Popen([MLC, "train", "m.mlc", "--device", "reference", "--out", "run", "--json", "--set", "train.epochs=100000"],
