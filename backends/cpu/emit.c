@@ -186,6 +186,15 @@ LLVMValueRef lane_numbers(const Emit *e, uint32_t width, uint32_t bits, int64_t 
     return width == 1 ? lane[0] : LLVMConstVector(lane, width);
 }
 
+LLVMValueRef emit_slots(Emit *e, LLVMTypeRef type, uint32_t count)
+{
+    LLVMBuilderRef at = LLVMCreateBuilderInContext(e->context);
+    LLVMPositionBuilderBefore(at, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->function)));
+    LLVMValueRef slots = LLVMBuildArrayAlloca(at, type, emit_i32(e, count), "");
+    LLVMDisposeBuilder(at);
+    return slots;
+}
+
 LLVMValueRef emit_intrinsic(Emit *e, const char *name, uint32_t types, LLVMTypeRef *type,
                             uint32_t count, LLVMValueRef *argument)
 {

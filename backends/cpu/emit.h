@@ -108,6 +108,7 @@ LLVMValueRef lane_numbers(const Emit *e, uint32_t width, uint32_t bits, int64_t 
 LLVMValueRef lane_offsets(const Emit *e, const Affine *affine, uint32_t bits);
 bool is_varying(const Emit *e,
                 uint32_t axes); /* whether any of them is the vector or the minor axis */
+LLVMValueRef emit_slots(Emit *e, LLVMTypeRef type, uint32_t count); /* on the stack */
 LLVMValueRef emit_intrinsic(Emit *e, const char *name, uint32_t types, LLVMTypeRef *type,
                             uint32_t count, LLVMValueRef *argument);
 

@@ -208,15 +208,6 @@ static void reduce_nest(Emit *e, const Reducing *r, uint32_t at, uint32_t carrie
     loop_close(e, &loop, values);
 }
 
-static LLVMValueRef new_slots(Emit *e, LLVMTypeRef type)
-{
-    LLVMBuilderRef at = LLVMCreateBuilderInContext(e->context);
-    LLVMPositionBuilderBefore(at, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->function)));
-    LLVMValueRef slots = LLVMBuildArrayAlloca(at, type, emit_i32(e, REDUCE_LANES), "");
-    LLVMDisposeBuilder(at);
-    return slots;
-}
-
 static LLVMValueRef slot_at(Emit *e, LLVMTypeRef type, LLVMValueRef slots, uint32_t lane)
 {
     LLVMValueRef at = emit_i64(e, lane);
@@ -241,7 +232,7 @@ static uint32_t begin_group(Emit *e, Reducing *r, LLVMValueRef *values)
             values[carried++] = neutral(e, node, width);
         if (count) continue;
         LLVMTypeRef type = type_of(e, node->type, e->width);
-        r->slots[i] = new_slots(e, type);
+        r->slots[i] = emit_slots(e, type, REDUCE_LANES);
         for (uint32_t l = 0; l < used_lanes(r); l++)
             LLVMBuildStore(e->builder, LLVMConstNull(type), slot_at(e, type, r->slots[i], l));
     }

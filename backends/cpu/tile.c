@@ -94,21 +94,87 @@ static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *
     loop_close(e, &loop, sum);
 }
 
-static void finish_tile(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+static void finish_vector(Emit *e, LLVMValueRef sum)
 {
     const Schedule *s = e->schedule;
+    emit_at(e, e->depth);
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
+    keep(e, s->of.sum, (Lanes){round_real(e, type, sum, s->width), s->width > 1});
+    store_all(e);
+}
+
+static void finish_unrolled(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
     for (uint32_t v = 0; v < s->vectors; v++) {
         select_vector(e, v, columns->mask, columns->level);
         for (uint32_t r = 0; r < rows->count; r++) {
             select_row(e, r);
-            emit_at(e, e->depth);
-            LLVMValueRef value = round_real(e, type, sum[r * s->vectors + v], s->width);
-            keep(e, s->of.sum, (Lanes){value, s->width > 1});
-            store_all(e);
+            finish_vector(e, sum[r * s->vectors + v]);
         }
     }
-    e->kept[s->of.sum.id] = (Kept){0};
+    select_row(e, 0);
+}
+
+/* Sums on their way through memory, so that what follows them is code once a vector and not once a sum. */
+typedef struct Finish {
+    const Rows *rows;
+    Columns *columns;
+    LLVMTypeRef type;
+    LLVMValueRef sums; /* on the stack */
+    LLVMValueRef row;  /* number of the row so far */
+} Finish;
+
+static void finish_rows(Emit *e, Finish f, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (at == s->tile_count) {
+        for (uint32_t v = 0; v < s->vectors; v++) {
+            select_vector(e, v, f.columns->mask, f.columns->level);
+            emit_at(e, e->depth);
+            LLVMValueRef place = LLVMBuildMul(e->builder, f.row, emit_i64(e, s->vectors), "");
+            place = LLVMBuildAdd(e->builder, place, emit_i64(e, v), "");
+            LLVMValueRef pointer = step_pointer(e, f.type, f.sums, place);
+            finish_vector(e, LLVMBuildLoad2(e->builder, f.type, pointer, ""));
+        }
+        return;
+    }
+    Loop loop;
+    Axis axis = s->tile[at].axis;
+    Binding before = e->axis[axis.id - 1];
+    int64_t block = at ? s->tile[at].block : f.rows->block;
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, block), 1, 0, NULL);
+    LLVMValueRef first = before.value ? before.value : emit_i64(e, before.base);
+    axis_bind(e, axis, LLVMBuildAdd(e->builder, first, loop.index, ""), e->depth);
+    f.row = LLVMBuildMul(e->builder, f.row, emit_i64(e, block), "");
+    f.row = LLVMBuildAdd(e->builder, f.row, loop.index, "");
+    finish_rows(e, f, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+    e->axis[axis.id - 1] = before;
+}
+
+static void finish_looped(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    Type type = e->kernel->scalar.at[s->of.sum.id].type;
+    Finish f = {.rows = rows, .columns = columns, .type = type_of(e, type, s->width)};
+    uint32_t count = rows->count * s->vectors;
+    f.sums = emit_slots(e, f.type, count);
+    f.row = emit_i64(e, 0);
+    for (uint32_t i = 0; i < count; i++)
+        LLVMBuildStore(e->builder, sum[i], step_pointer(e, f.type, f.sums, emit_i64(e, i)));
+    finish_rows(e, f, 0);
+}
+
+static void finish_tile(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+{
+    emit_at(e, e->depth);
+    if (e->schedule->finish_looped)
+        finish_looped(e, rows, columns, sum);
+    else
+        finish_unrolled(e, rows, columns, sum);
+    e->kept[e->schedule->of.sum.id] = (Kept){0};
 }
 
 /* The tile at the point that all parallel axes are bound to. */
@@ -225,7 +291,9 @@ static void emit_groups(Emit *e, Tile *t)
 static void emit_loops(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
+    /* The level of the groups is inside as many loops as the one after it. */
     if (at <= s->packed_loops) emit_copies(e, at);
+    if (at > s->packed_loops + 1) emit_copies(e, at - 1);
     if (at == s->packed_loops) {
         emit_groups(e, t);
         return;

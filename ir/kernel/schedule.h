@@ -60,6 +60,8 @@ typedef struct Schedule {
         panels; /* vector columns packed at a time: panels * vectors * width points of `vector` */
     bool pack,
         pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
+    bool
+        finish_looped; /* what follows the sum is much: a loop over the rows of a tile, not code for each */
     uint32_t copy_count;
     BoxCopy copy[2];
     int64_t k;       /* product of the reduction axes */

@@ -10,6 +10,8 @@
 #define PACK_TRANSPOSED 0.5
 #define PACK_SINGLE     1.6
 #define STORE_SCATTERED 1.5
+#define PACK_PAYS       1024 /* rows that use a packed panel, for packing not to be seen */
+#define FINISH_MANY     160 /* operations on the sums of a tile that are code of their own, at most */
 #define TILE_STEP       0.4 /* cycles of a step over k beside its loads and products */
 #define DIRECT_LOAD                                                                                \
     1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
@@ -233,7 +235,9 @@ static void choose_tasks(const Planning *p, Schedule *s)
     int64_t worth = (int64_t)(work / 20000);
     if (wanted > worth) wanted = worth > 1 ? worth : 1;
     /* Other axes split what uses a panel: each part packs it again, so only for the sake of idle threads. */
-    int64_t threads = p->target->threads, apart = s->pack && wanted > threads ? threads : wanted;
+    int64_t threads = p->target->threads, apart = points_of(p, s->of.m) / PACK_PAYS;
+    if (!s->pack || apart > wanted) apart = wanted;
+    if (apart < threads) apart = threads < wanted ? threads : wanted;
     s->tasks = 1;
     for (uint32_t i = 0; i < s->packed_loops && s->tasks < wanted; i++) {
         int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
@@ -258,6 +262,18 @@ static void choose_tasks(const Planning *p, Schedule *s)
     }
 }
 
+/* Whether the code after the sums would be large if it stood there for each vector of a tile. */
+static bool finishes_in_loop(const Planning *p, const Schedule *s)
+{
+    const bool *live = kernel_live(p->kernel, p->arena);
+    const bool *product = kernel_needed(p->kernel, s->of.sum, p->arena);
+    uint32_t operations = 2 * p->kernel->store.count;
+    for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
+        if (live[i] && (i > s->of.sum.id || !product[i]))
+            operations += p->kernel->scalar.at[i].op != SCALAR_constant;
+    return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
+}
+
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
                               const ScheduleTarget *target, Arena *arena)
 {
@@ -274,6 +290,7 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     choose_packing(&p, &best, &s);
     choose_loops(&p, &s);
     choose_tasks(&p, &s);
+    s.finish_looped = finishes_in_loop(&p, &s);
     Type type = kernel->scalar.at[s.of.b.id].type;
     int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes;
     if (s.pack) s.scratch = s.panels * s.k * s.vectors * s.width * bytes;

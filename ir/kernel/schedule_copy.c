@@ -78,21 +78,23 @@ static double points_of(const Kernel *kernel, uint32_t axes)
 }
 
 /* Loops around the copy: the first of those that no guard sees. */
-static uint32_t outer_loops(const Schedule *s, const Access *access, uint32_t *outer)
+static uint32_t outer_loops(const Schedule *s, const Access *access, bool is_packed,
+                            uint32_t *outer)
 {
     uint32_t guarded = guarded_axes(access), loops = 0;
+    uint32_t most = is_packed ? s->packed_loops : s->order_count;
     *outer = 0;
-    while (loops < s->packed_loops && !(guarded >> (s->order[loops].id - 1) & 1))
+    while (loops < most && !(guarded >> (s->order[loops].id - 1) & 1))
         *outer |= 1u << (s->order[loops++].id - 1);
     return loops;
 }
 
-static void add_copy(const Kernel *kernel, Schedule *s, Scalar load, int64_t room)
+static void add_copy(const Kernel *kernel, Schedule *s, Scalar load, bool is_b, int64_t room)
 {
     const ScalarNode *node = &kernel->scalar.at[load.id];
     uint32_t outer;
     if (s->copy_count == 2 || !can_copy(node->access)) return;
-    BoxCopy copy = {.load = load, .loops = outer_loops(s, node->access, &outer)};
+    BoxCopy copy = {.load = load, .loops = outer_loops(s, node->access, is_b, &outer)};
     copy.free = node->depends & ~outer;
     if (!plan_box(kernel, node->access, &copy)) return;
     int64_t bytes = (copy.elements + 64) * type_info[node->type].bytes;
@@ -112,6 +114,6 @@ void schedule_copies(const Kernel *kernel, Schedule *s, const ScheduleTarget *ta
         const bool *needed = kernel_needed(kernel, factor[f], arena);
         for (uint32_t i = 1; i <= factor[f].id; i++)
             if (needed[i] && kernel->scalar.at[i].op == SCALAR_load)
-                add_copy(kernel, s, (Scalar){i}, target->l2 / 2);
+                add_copy(kernel, s, (Scalar){i}, f == 1, target->l2 / 2);
     }
 }
