@@ -50,6 +50,7 @@ typedef struct Round {
     const StreamOptions *options;
     Stream *stream;
     double *sums;
+    bool stops; /* when interrupted; training goes on to its checkpoint */
 } Round;
 
 static void close_round(void *argument)
@@ -75,6 +76,7 @@ static Status evaluate_stream(void *argument)
         TRY(check_ports(model, eval));
         TRY(add_batch(model, eval, field, count, round->sums));
         done += count;
+        if (round->stops && session_interrupted(model->session)) return STATUS_interrupted;
         double now = session_clock();
         if (now - shown < 0.1) continue;
         shown = now;
@@ -87,7 +89,8 @@ static Status evaluate_stream(void *argument)
     }
 }
 
-Status evaluate_split(mlc_model *model, const Split *split, int64_t batch, double *values)
+static Status evaluate_once(mlc_model *model, const Split *split, int64_t batch, bool stops,
+                            double *values)
 {
     Compiled *eval;
     if (batch > split->count) batch = split->count;
@@ -98,11 +101,20 @@ Status evaluate_split(mlc_model *model, const Split *split, int64_t batch, doubl
                              .batch = batch,
                              .input_count = eval->elaborated->input_count,
                              .input = eval->elaborated->input};
-    Round round = {.model = model, .split = split, .options = &options, .sums = values};
+    Round round = {.model = model,
+                   .split = split,
+                   .options = &options,
+                   .sums = values,
+                   .stops = stops};
     Status status = boundary_clean(evaluate_stream, close_round, &round);
     for (uint32_t i = 0; i < count; i++)
         values[i] /= (double)split->count;
     return status;
+}
+
+Status evaluate_split(mlc_model *model, const Split *split, int64_t batch, double *values)
+{
+    return evaluate_once(model, split, batch, false, values);
 }
 
 typedef struct Evaluating {
@@ -141,7 +153,7 @@ static Status evaluate(void *argument)
     Compiled *eval;
     TRY(compile_entry(model, ENTRY_eval, 0, COMPILE_graph, &eval));
     TRY(data_check(&model->context, model->data, split, eval->elaborated->input_count, eval->elaborated->input));
-    TRY(evaluate_split(model, split, batch, values));
+    TRY(evaluate_once(model, split, batch, true, values));
     for (uint32_t i = 0; i < count; i++)
         *list_add(model->arena, &model->metric) =
             (mlc_metric){name_text(model->context.names, metric[i].name), values[i]};

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 MLC = os.path.abspath(sys.argv[1])
@@ -305,6 +306,25 @@ class Output(Program):
         self.assertEqual(self.mlc("fmt", "ugly.mlc").stdout, styled)
 
 
+class Cache(Program):
+    def test_what_was_compiled_is_counted_and_removed(self):
+        if "cpu:" not in self.mlc("devices").stdout:
+            self.skipTest("this build has no compiling backend")
+        self.assertIn("nothing cached", self.mlc("cache").stdout)
+        self.mlc("train", "m.mlc", "--device", "cpu", "--out", "run", "--no-cache")
+        self.assertFalse(os.path.exists(self.path("cache")))
+        self.mlc("train", "m.mlc", "--device", "cpu", "--out", "run")
+        held = [os.path.join("cache/mlc", name) for name in os.listdir(self.path("cache/mlc"))]
+        self.assertGreater(len(held), 0)
+        for name in ["cache", "cache/mlc", *held]:
+            self.assertEqual(os.stat(self.path(name)).st_mode & 0o077, 0, name)
+        self.assertIn(f"{len(held)} files", self.mlc("cache", "info").stdout)
+        self.write(f"{held[0]}.torn", "what a killed process left")
+        self.write("cache/mlc/notes", "somebody else's")
+        self.assertIn(f"{len(held) + 1} files", self.mlc("cache", "clear").stdout)
+        self.assertEqual(os.listdir(self.path("cache/mlc")), ["notes"])
+
+
 class World(Program):
     def test_places_that_cannot_be_written_are_1(self):
         self.write("file", "x")
@@ -346,6 +366,18 @@ class World(Program):
         code, errors = self.interrupted(signal.SIGINT)
         self.assertEqual(code, 130, errors)
         self.assertTrue(os.path.exists(self.path("run/checkpoint.safetensors")))
+
+    def test_an_interrupted_evaluation_is_130(self):
+        self.trained()
+        self.write("long.mlc", MODEL.replace("synthetic(samples: 10,", "synthetic(samples: 1000000,"))
+        for words in (["eval"], ["predict", "--in", "test", "--out", "y.npy"]):
+            child = subprocess.Popen([MLC, *words, "long.mlc", "--device", "reference", "--weights", "run"], cwd=self.folder,
+                                     env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            time.sleep(0.6)  # it takes seconds, and starts at once
+            child.send_signal(signal.SIGINT)
+            out, errors = child.communicate(timeout=60)
+            self.assertEqual((child.returncode, out), (130, ""), errors)
+            self.assertFalse(os.path.exists(self.path("y.npy")))
 
     def test_a_diverged_run_is_1(self):
         text = MODEL.replace("adam(rate: 1e-2)", "sgd(rate: 1e30)").replace("cross_entropy(logits, label)\n", "mean(logits * logits)\n", 1)
