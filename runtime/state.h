@@ -12,9 +12,11 @@ void state_release(mlc_model *model);
 /* NULL if there is none or it has no memory yet. */
 StateMemory *state_find(mlc_model *model, const char *name);
 
-/* Weights from a safetensors file or a run folder (its best, else its checkpoint), through the model file's weight map.
+/* Weights from a safetensors file or a run folder (its best, else its checkpoint), through the model file's weight map if it is not ours.
  * All or nothing: missing, unexpected and mismatched tensors are all reported with their nearest match, and then nothing is loaded. */
 Status state_load_weights(mlc_model *model, const char *path);
+/* From the file that the model file's `weights` block names; nothing to do without such a block. */
+Status state_load_declared(mlc_model *model);
 Status state_save_weights(mlc_model *model, const char *path);
 
 typedef struct Note {

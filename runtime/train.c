@@ -435,7 +435,7 @@ static Status start_state(Trainer *t)
     bool resume = t->options && t->options->resume && run_has_checkpoint(&t->run);
     t->now = (Progress){.best = NAN, .plateau_best = NAN};
     if (resume) return load_checkpoint(t);
-    if (t->options && t->options->init) TRY(state_load_weights(t->model, t->options->init));
+    TRY(t->options && t->options->init ? state_load_weights(t->model, t->options->init) : state_load_declared(t->model));
     return run_truncate(&t->run, 0);
 }
 

@@ -15,6 +15,12 @@ typedef struct Loading {
     bool *taken; /* one a tensor */
 } Loading;
 
+/* A file that we wrote has our names and layouts: the map is for the files of others. */
+static bool is_ours(const TensorSet *set)
+{
+    return tensor_set_noted(set, "mlc.weights") || tensor_set_noted(set, "mlc.step");
+}
+
 /* Matches with one `*`; what it stands for is returned in *rest. */
 static bool glob(const char *pattern, const char *text, const char **rest, size_t *rest_length)
 {
@@ -88,6 +94,12 @@ static Shape turned(const Shape *shape)
     return shape_of(2, extent);
 }
 
+/* Numbers of a file can become f32; other states take their own type alone. */
+static bool type_fits(Type type, Type wanted)
+{
+    return type == wanted || (wanted == TYPE_f32 && type_is_float(type));
+}
+
 static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, bool transpose)
 {
     Report *report = l->model->context.report;
@@ -104,7 +116,7 @@ static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, boo
         return;
     }
     Shape shape = transpose ? turned(&tensor->shape) : tensor->shape;
-    if (shape_same(&shape, &state->state.shape) && type_is_float(tensor->type) == type_is_float(state->state.type))
+    if (shape_same(&shape, &state->state.shape) && type_fits(tensor->type, transpose ? TYPE_f32 : state->state.type))
         return;
     report_error(report, state->state.at, "`%s` is %s here and %s in %s", name,
                  shape_text(l, state->state.type, &state->state.shape), shape_text(l, tensor->type, &shape), l->path);
@@ -167,6 +179,7 @@ static Status load(void *argument)
     bool transpose;
     TRY(safetensors_read(&l->set, l->path, model->context.report));
     l->taken = arena_array(model->arena, bool, l->set.count);
+    if (is_ours(&l->set)) l->map = NULL;
     for (uint32_t i = 0; i < model->state.count; i++) {
         const StateMemory *state = &model->state.at[i];
         if (!state_is_weight(state)) continue;
@@ -200,4 +213,16 @@ Status state_load_weights(mlc_model *model, const char *path)
     Loading l = {.model = model, .path = weight_file(model, path), .map = experiment_weights(model->experiment)};
     tensor_set_open(&l.set, &model->session->host);
     return boundary_clean(load, close_weights, &l);
+}
+
+Status state_load_declared(mlc_model *model)
+{
+    const WeightMap *map = experiment_weights(model->experiment);
+    if (!map || !map->file) return STATUS_ok;
+    Text path = {.arena = model->arena};
+    if (map->file[0] != '/' && strcmp(model->data_folder, ".") != 0) text_add(&path, "%s/", model->data_folder);
+    text_add(&path, "%s", map->file);
+    Status status = state_load_weights(model, text_done(&path));
+    if (status != STATUS_ok) report_note(model->context.report, map->at, "these weights are asked for here");
+    return status;
 }
