@@ -116,8 +116,8 @@ static bool input_axis(Elaborator *e, const Ast *input, int axis, ModelInput *ou
         int64_t extent = 0;
         if (d.kind == DATUM_poison) return false;
         if (!static_as_integer(&d, &extent) || extent < 1 || extent > MAX_ELEMENTS) {
-            elaborate_error(e, dimension->at, "a size is a whole number from 1 on, and this is %s",
-                            elaborate_describe(e, &d));
+            elaborate_error(e, dimension->at, "a size is a whole number from 1 %s, and this is %s",
+                            extent > MAX_ELEMENTS ? "to 2^40" : "on", elaborate_describe(e, &d));
             return false;
         }
         out->shape.extent[axis] = extent;

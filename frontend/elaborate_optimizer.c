@@ -366,6 +366,12 @@ void elaborate_optimizer(Elaborator *e, Value loss)
         if (rate.kind != DATUM_poison) elaborate_error(e, setting->at, "the rate must be a number");
         return;
     }
+    if (rate.number < 0) {
+        elaborate_error(e, setting->at, "the rate is not below 0, and this is %s",
+                        elaborate_describe(e, &rate));
+        elaborate_hint(e, "to climb, minimize the negative");
+        return;
+    }
     u.factor = schedule_factor(e, step, rate.number);
     Value number = tensor_with(e, OP_add, step, 1);
     u.step = tensor_datum(tensor_cast(e, number, TYPE_f32));

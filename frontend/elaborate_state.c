@@ -262,6 +262,14 @@ Value elaborate_uniform(Elaborator *e, const Shape *shape)
 
     Value seed = elaborate_seed(e);
     Value step = elaborate_step(e);
+    if (shape_elements(shape) > INT32_MAX) {
+        Text size = {.arena = e->arena};
+        shape_print(&size, TYPE_f32, shape);
+        elaborate_error(e, e->at,
+                        "%s is too large to be drawn at random: 2^31 - 1 elements are possible",
+                        text_done(&size));
+        return (Value){0};
+    }
     bool possible = tensor_constant(e, TYPE_f32, *shape, 0).id != 0; /* asks the rules of shapes */
     if (!possible || !seed.id || !step.id) return (Value){0};
     return ir_uniform(e->graph, seed, step, stream_of(text_done(&text)), *shape);

@@ -40,6 +40,8 @@ static void declare_output(Elaborator *e, const Ast *ast)
     }
     if (datum.kind != DATUM_tensor && datum.kind != DATUM_poison) {
         elaborate_error(e, ast->at, "an output is a tensor, and this is %s", static_kind(&datum));
+        if (datum.kind == DATUM_number)
+            elaborate_hint(e, "full(x, []) makes a tensor of a number x");
         datum = POISON;
     }
     *list_add(e->arena, &f->output) = ast->name;

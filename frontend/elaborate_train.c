@@ -154,8 +154,8 @@ static void give_gradients(Elaborator *e, Value loss)
     }
 }
 
-/* A parameter that no gradient can reach is most likely a mistake. */
-static void warn_unused(Elaborator *e, Value loss, Span at)
+/* A parameter that no gradient can reach is most likely a mistake; if none is reached, it surely is. */
+static void report_unreached(Elaborator *e, Value loss, Span at)
 {
     bool *reached = arena_array(e->arena, bool, e->graph->node.count);
     reached[loss.id] = true;
@@ -164,6 +164,17 @@ static void warn_unused(Elaborator *e, Value loss, Span at)
         if (!reached[i] || n->op == OP_stop) continue;
         for (uint32_t k = 0; k < n->argument_count; k++)
             reached[n->argument[k].id] = true;
+    }
+    bool trains = false, has_parameters = false;
+    for (uint32_t i = 0; i < e->state.count; i++) {
+        const ElaboratedState *s = &e->state.at[i];
+        has_parameters = has_parameters || s->role == STATE_parameter;
+        trains = trains || (s->trained && reached[s->read.id]);
+    }
+    if (has_parameters && !trains) {
+        elaborate_error(e, at, "there is nothing to train: no parameter has influence on the loss");
+        elaborate_hint(e, "frozen parameters do not count, nor what stop_gradient keeps away");
+        return;
     }
     for (uint32_t i = 0; i < e->state.count; i++) {
         const ElaboratedState *s = &e->state.at[i];
@@ -196,6 +207,6 @@ void elaborate_train(Elaborator *e)
     if (!loss.id) return;
 
     if (e->entry == ENTRY_grad) give_gradients(e, loss);
-    if (e->entry == ENTRY_init) warn_unused(e, loss, expression->at);
+    if (e->entry == ENTRY_init) report_unreached(e, loss, expression->at);
     if (e->entry == ENTRY_init || e->entry == ENTRY_step) elaborate_optimizer(e, loss);
 }

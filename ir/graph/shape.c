@@ -269,7 +269,10 @@ const char *shape_rule_uniform(const Question *question)
                                shape_text(question, &argument->shape),
                                type_info[expected[i].type].name);
     }
-    return shape_take_given(question, TYPE_f32);
+    const char *wrong = shape_take_given(question, TYPE_f32);
+    if (!wrong && shape_elements(&question->result->shape) > INT32_MAX)
+        return shape_wrong(question, "more than 2^31 - 1 elements cannot be drawn");
+    return wrong;
 }
 
 const char *shape_rule_reduce(const Question *question)
