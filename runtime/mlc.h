@@ -57,7 +57,8 @@ MLC_API void mlc_session_close(mlc_session *session); /* models too; NULL is fin
 /* What the last failing call had to say, rendered with source lines and carets; "" if nothing. Also holds warnings. Valid until the
  * next call on the session. */
 MLC_API const char *mlc_diagnostics(mlc_session *session, bool colour);
-/* Asks work in progress (mlc_train) to save and return MLC_INTERRUPTED after the current step.  Async-signal-safe. */
+/* Asks the work in progress, or the next that is long (mlc_train, mlc_eval, mlc_predict), to stop after the current step: training saves
+ * first; all return MLC_INTERRUPTED.  Async-signal-safe. */
 MLC_API void mlc_interrupt(mlc_session *session);
 
 /* --- models ----------------------------------------------------------------------------------------------------------- */

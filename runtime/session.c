@@ -112,7 +112,6 @@ mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(
     volatile Status status = STATUS_ok;
     arena_reset(session->message);
     session->plain = session->coloured = "";
-    atomic_store(&session->interrupted, 0);
     if (context) report_clear(context->report);
 
     boundary_enter(&boundary);
@@ -120,6 +119,7 @@ mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(
     boundary_leave(&boundary);
 
     if (boundary.status) status = boundary.status;
+    if (status == STATUS_interrupted) atomic_store(&session->interrupted, 0);
     if (!context) return (mlc_status)status;
     /* Rendering allocates too: a second failure leaves the diagnostics empty rather than taking the host down. */
     Boundary second;
