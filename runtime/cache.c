@@ -2,6 +2,7 @@
 #include "runtime/session.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,10 +14,10 @@ typedef struct Caching {
     Text text;
 } Caching;
 
+/* Objects, and what a killed process left of one: its name goes on behind the suffix. */
 static bool ours(const char *name)
 {
-    size_t length = strlen(name), end = strlen(BACKEND_CACHE_SUFFIX);
-    return length > end && !strcmp(name + length - end, BACKEND_CACHE_SUFFIX);
+    return strstr(name, BACKEND_CACHE_SUFFIX) != NULL;
 }
 
 static Status visit(Caching *c, const char *folder, DIR *directory)
@@ -25,7 +26,7 @@ static Status visit(Caching *c, const char *folder, DIR *directory)
     uint32_t count = 0;
     for (const struct dirent *entry; (entry = readdir(directory));) {
         struct stat status;
-        if (!ours(entry->d_name) || fstatat(dirfd(directory), entry->d_name, &status, 0) != 0) continue;
+        if (!ours(entry->d_name) || fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
         bytes += (uint64_t)status.st_size;
         count++;
         if (c->clear && unlinkat(dirfd(directory), entry->d_name, 0) != 0) return STATUS_failed;

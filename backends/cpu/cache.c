@@ -1,4 +1,5 @@
 #include "backends/cpu/cache.h"
+#include "backends/backend.h"
 #include "ir/base/bits.h"
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +14,6 @@
 
 #define MAGIC      UINT64_C(0x31746a626f636c6d) /* "mlcobjt1" */
 #define MAX_OBJECT (64 << 20)
-#define SUFFIX     ".mlc-object"
 
 typedef struct Header {
     uint64_t magic, build, key[2], size, checksum;
@@ -45,10 +45,10 @@ static void make_folders(const char *folder)
     for (char *at = path ? path + 1 : NULL; at && *at; at++) {
         if (*at != '/') continue;
         *at = 0;
-        mkdir(path, 0777);
+        mkdir(path, 0700);
         *at = '/';
     }
-    if (path) mkdir(path, 0777);
+    if (path) mkdir(path, 0700);
     free(path);
 }
 
@@ -70,8 +70,8 @@ void cache_close(Cache *cache)
 
 static bool path_of(const Cache *cache, const Plan *plan, char *path, size_t room)
 {
-    int length = snprintf(path, room, "%s/%016" PRIx64 "%016" PRIx64 SUFFIX, cache->folder,
-                          plan->key[0], plan->key[1]);
+    int length = snprintf(path, room, "%s/%016" PRIx64 "%016" PRIx64 BACKEND_CACHE_SUFFIX,
+                          cache->folder, plan->key[0], plan->key[1]);
     return length > 0 && (size_t)length < room;
 }
 
@@ -106,11 +106,19 @@ static bool fits(const Cache *cache, const Plan *plan, const Header *header, off
            header->size <= MAX_OBJECT && (off_t)(sizeof *header + header->size) == file_size;
 }
 
+/* What is read is run: only what this user wrote and nobody else can write.  A checksum is no proof of that. */
+static bool is_ours(const struct stat *info)
+{
+    return S_ISREG(info->st_mode) && info->st_uid == geteuid() &&
+           !(info->st_mode & (S_IWGRP | S_IWOTH));
+}
+
 static bool read_object(const Cache *cache, const Plan *plan, int file, ObjectCode *code)
 {
     Header header;
     struct stat info;
-    if (fstat(file, &info) || !read_all(file, &header, sizeof header)) return false;
+    if (fstat(file, &info) || !is_ours(&info)) return false;
+    if (!read_all(file, &header, sizeof header)) return false;
     if (!fits(cache, plan, &header, info.st_size)) return false;
     *code = (ObjectCode){.bytes = malloc(header.size ? header.size : 1), .size = header.size};
     if (code->bytes && read_all(file, code->bytes, code->size) &&
@@ -126,7 +134,7 @@ bool cache_read(const Cache *cache, const Plan *plan, ObjectCode *code)
 {
     char path[4096];
     if (!cache->folder || !path_of(cache, plan, path, sizeof path)) return false;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (file < 0) return false;
     bool is_good = read_object(cache, plan, file, code);
     close(file);
@@ -137,8 +145,8 @@ void cache_write(const Cache *cache, const Plan *plan, const ObjectCode *code)
 {
     char path[4096], temporary[4200];
     if (!cache->folder || !path_of(cache, plan, path, sizeof path)) return;
-    snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+    int file = mkostemp(temporary, O_CLOEXEC); /* of mode 0600, and not through somebody's link */
     if (file < 0) return;
     Header header = {.magic = MAGIC,
                      .build = cache->build,
@@ -151,7 +159,7 @@ void cache_write(const Cache *cache, const Plan *plan, const ObjectCode *code)
 }
 
 typedef struct CacheFile {
-    char path[4096];
+    char name[80];
     struct timespec used;
     int64_t size;
 } CacheFile;
@@ -163,24 +171,23 @@ static int by_age(const void *x, const void *y)
     return (a->used.tv_nsec > b->used.tv_nsec) - (a->used.tv_nsec < b->used.tv_nsec);
 }
 
+/* Objects, and what a killed process left of one. */
 static bool is_object(const char *name)
 {
-    return strstr(name, SUFFIX) != NULL; /* left-over temporary files are */
+    return strstr(name, BACKEND_CACHE_SUFFIX) && strlen(name) < sizeof(CacheFile){0}.name;
 }
 
-static bool add_file(const Cache *cache, const char *name, CacheFile **file, size_t count)
+static bool add_file(DIR *folder, const char *name, CacheFile **file, size_t count)
 {
     struct stat info;
-    char path[4096];
-    int length = snprintf(path, sizeof path, "%s/%s", cache->folder, name);
-    if (length < 0 || (size_t)length >= sizeof path || stat(path, &info)) return false;
+    if (fstatat(dirfd(folder), name, &info, AT_SYMLINK_NOFOLLOW)) return false;
     if ((count & (count + 1)) == 0) {
         CacheFile *larger = realloc(*file, (count + 1) * 2 * sizeof **file);
         if (!larger) return false;
         *file = larger;
     }
     (*file)[count] = (CacheFile){.used = info.st_mtim, .size = info.st_size};
-    memcpy((*file)[count].path, path, sizeof path);
+    strcpy((*file)[count].name, name);
     return true;
 }
 
@@ -192,14 +199,14 @@ void cache_trim(const Cache *cache, int64_t limit)
     size_t count = 0;
     int64_t total = 0;
     for (const struct dirent *entry; (entry = readdir(folder));) {
-        if (!is_object(entry->d_name) || !add_file(cache, entry->d_name, &file, count)) continue;
+        if (!is_object(entry->d_name) || !add_file(folder, entry->d_name, &file, count)) continue;
         total += file[count++].size;
     }
-    closedir(folder);
     if (total > limit) qsort(file, count, sizeof *file, by_age);
     for (size_t i = 0; i < count && total > limit; i++) {
-        unlink(file[i].path);
+        unlinkat(dirfd(folder), file[i].name, 0);
         total -= file[i].size;
     }
+    closedir(folder);
     free(file);
 }

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 extern const Backend backend_cpu;
@@ -356,6 +357,16 @@ static void damage(const char *folder, long where)
     closedir(open);
 }
 
+static void set_modes(const char *folder, mode_t mode)
+{
+    DIR *open = opendir(folder);
+    ck_assert_ptr_nonnull(open);
+    for (const struct dirent *entry; (entry = readdir(open));)
+        if (entry->d_name[0] != '.')
+            ck_assert_int_eq(fchmodat(dirfd(open), entry->d_name, mode, 0), 0);
+    closedir(open);
+}
+
 START_TEST(cache)
 {
     char folder[] = "/tmp/mlc-cache-XXXXXX";
@@ -371,6 +382,10 @@ START_TEST(cache)
         damage(folder, where[i]);
         ck_assert_uint_eq(square(folder, result, 19).compiled, 1);
     }
+    /* What others could have written is not run, and is replaced. */
+    set_modes(folder, 0622);
+    ck_assert_uint_eq(square(folder, result, 19).compiled, 1);
+    ck_assert_uint_eq(square(folder, result, 19).cached, 1);
     Cache opened = cache_open(folder);
     cache_trim(&opened, 0);
     cache_close(&opened);
