@@ -28,7 +28,7 @@ static double op_cost(Op op)
 #include "passes/fuse_cost.def"
 #undef COST
     };
-    return cost[op] ? cost[op] : 1;
+    return cost[op] > 0 ? cost[op] : 1;
 }
 
 static double least(double a, double b)

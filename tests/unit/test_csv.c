@@ -84,8 +84,8 @@ START_TEST(lines_and_separators_are_found)
                                         "a;b\n1;2\n3;4",
                                         "a\tb\r1\t2\r3\t4\r",
                                         "  a  b\n 1   2 \n3 4\n",
-                                        "\xef\xbb\xbf"
-                                        "a,b\n1,2\n3,4\n",
+                                        ("\xef\xbb\xbf"
+                                         "a,b\n1,2\n3,4\n"),
                                         "\"a\",\"b\"\n\"1\",\"2\"\n\"3\" , 4\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const Split *split = load(texts[i]);

@@ -516,8 +516,8 @@ START_TEST(elaboration_is_bounded)
         "model m { input x: f32[N, 3]\n y = [1]\n for i in 0..40 { y = y + y }\n output x }",
         "model m { input x: f32[N, 3]\n y = zeros([1000000, 1000000, 1000])\n output x }",
         "model m { input x: f32[N, 3]\n y = 0..99999999\n output x }",
-        "fn f(x, init: init) { param w: f32[3] = init\n return w }\n"
-        "model m { input x: f32[N, 3]\n y = f(x)\n output y }",
+        ("fn f(x, init: init) { param w: f32[3] = init\n return w }\n"
+         "model m { input x: f32[N, 3]\n y = f(x)\n output y }"),
         "model m { input x: f32[N, 3]\n y = uniform(shape: [1000000, 1000000, 1000])\n output x }",
         "fn f(x: f32[iota(3)]) { return x }\nmodel m { input x: f32[N]\n y = f(x)\n output y }",
         "fn f(g, x) { return g(g, x) }\nmodel m { input x: f32[N, 3]\n y = f(f, x)\n output y }",
@@ -563,6 +563,7 @@ START_TEST(examples_elaborate_and_resolve)
 }
 END_TEST
 
+Suite *suite_elaborate(void);
 Suite *suite_elaborate(void)
 {
     Suite *suite = suite_create("elaborate");

@@ -418,6 +418,7 @@ START_TEST(dropout_keeps_the_mean)
 }
 END_TEST
 
+Suite *suite_layers(void);
 Suite *suite_layers(void)
 {
     Suite *suite = suite_create("layers");

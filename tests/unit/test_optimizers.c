@@ -268,6 +268,7 @@ bool optimizers_call(const char *name)
     return yes;
 }
 
+Suite *suite_optimizers(void);
 Suite *suite_optimizers(void)
 {
     Suite *suite = suite_create("optimizers");

@@ -64,6 +64,7 @@ START_TEST(a_size_has_a_history)
 }
 END_TEST
 
+Suite *suite_provenance(void);
 Suite *suite_provenance(void)
 {
     Suite *suite = suite_create("provenance");

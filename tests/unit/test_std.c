@@ -393,6 +393,7 @@ START_TEST(every_library_function_is_tried_and_explained)
 }
 END_TEST
 
+Suite *suite_std(void);
 Suite *suite_std(void)
 {
     Suite *suite = suite_create("std");
