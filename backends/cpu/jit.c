@@ -1,7 +1,7 @@
 #include "backends/cpu/jit.h"
+#include "backends/cpu/object.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/LLJIT.h>
-#include <llvm-c/Target.h>
 #include <stdlib.h>
 
 struct Jit {
@@ -26,10 +26,7 @@ static void keep_silent(void *user, LLVMErrorRef error)
 
 Status jit_open(Report *report, Jit **jit)
 {
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
+    llvm_start();
     *jit = calloc(1, sizeof **jit);
     if (!*jit) return STATUS_no_memory;
     if (!failed(LLVMOrcCreateLLJIT(&(*jit)->lljit, NULL), report)) {

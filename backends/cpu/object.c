@@ -7,6 +7,7 @@
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,12 +45,24 @@ Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, Arena *arena)
     return plan;
 }
 
-Compiler *compiler_open(const CpuTarget *target)
+static void register_target(void)
 {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+}
+
+/* LLVM's list of targets is the process's and has no lock of its own. */
+void llvm_start(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_target);
+}
+
+Compiler *compiler_open(const CpuTarget *target)
+{
+    llvm_start();
     static const char triple[] = "x86_64-unknown-linux-gnu";
     LLVMTargetRef found;
     char *message = NULL;

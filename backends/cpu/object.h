@@ -20,6 +20,9 @@ typedef struct ObjectCode {
 /* Everything that decides the code is in the key. */
 Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, Arena *arena);
 
+/* Makes LLVM know the target; before anything else of LLVM, from any thread, any number of times. */
+void llvm_start(void);
+
 typedef struct Compiler Compiler; /* an LLVM context and target machine: one a thread */
 Compiler *compiler_open(const CpuTarget *target); /* NULL: LLVM has no such target */
 void compiler_close(Compiler *compiler);
