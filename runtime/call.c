@@ -281,10 +281,10 @@ static Status run_with(Calling *c)
     const void **input = arena_array(model->arena, const void *, c->compiled->input_count);
     void **output = arena_array(model->arena, void *, c->compiled->output_count);
     const int32_t seed = (int32_t)model->seed;
-    if (kind == ENTRY_init)
-        input[0] = &seed;
-    else
+    if (kind != ENTRY_init)
         TRY(bind_inputs(c, in, input));
+    else if (c->compiled->input_count)
+        input[0] = &seed;
     TRY(add_outputs(c, out, output));
     TRY(compiled_run(model, c->compiled, input, output));
     return kind == ENTRY_step || kind == ENTRY_init ? add_states(c, out) : STATUS_ok;

@@ -3,6 +3,7 @@
 #include "runtime/core/threads.h"
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -177,6 +178,21 @@ static Threads *allocate(uint32_t count)
     return NULL;
 }
 
+/* Signals belong to the program's threads, not to these. */
+static bool start_workers(Threads *t)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (uint32_t i = 1; i < t->count; i++) {
+        t->worker[i] = (Worker){.threads = t, .number = i};
+        if (pthread_create(&t->worker[i].thread, NULL, worker_main, &t->worker[i])) break;
+        t->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return t->started == t->count - 1;
+}
+
 Status threads_open(uint32_t count, Threads **threads)
 {
     *threads = NULL;
@@ -184,16 +200,12 @@ Status threads_open(uint32_t count, Threads **threads)
     if (!t) return STATUS_no_memory;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     t->spins = cores > 0 && (long)t->count <= cores ? SPINS : 1;
-    for (uint32_t i = 1; i < t->count; i++) {
-        t->worker[i] = (Worker){.threads = t, .number = i};
-        if (pthread_create(&t->worker[i].thread, NULL, worker_main, &t->worker[i])) {
-            threads_close(t);
-            return STATUS_failed;
-        }
-        t->started++;
+    if (start_workers(t)) {
+        *threads = t;
+        return STATUS_ok;
     }
-    *threads = t;
-    return STATUS_ok;
+    threads_close(t);
+    return STATUS_failed;
 }
 
 void threads_close(Threads *t)
