@@ -78,7 +78,16 @@ static Status save_checkpoint(Trainer *t)
 static double noted(const TensorSet *set, const char *key)
 {
     const char *text = tensor_set_noted(set, key);
-    return text ? strtod(text, NULL) : NAN;
+    char *end = NULL;
+    double number = text ? strtod(text, &end) : NAN;
+    return end && end > text && !*end ? number : NAN;
+}
+
+/* -1 if it is none. */
+static int64_t noted_count(const TensorSet *set, const char *key)
+{
+    double number = noted(set, key);
+    return number >= 0 && number <= 0x1p53 ? (int64_t)number : -1;
 }
 
 static Status load_checkpoint(Trainer *t)
@@ -87,24 +96,36 @@ static Status load_checkpoint(Trainer *t)
     const Span nowhere = {0};
     Progress *p = &t->now;
     TRY(state_load_checkpoint(t->model, t->run.checkpoint, &set));
-    p->step = (int64_t)noted(&set, "mlc.step");
-    p->epoch_steps = (int64_t)noted(&set, "mlc.epoch_steps");
+    p->step = noted_count(&set, "mlc.step");
+    p->epoch_steps = noted_count(&set, "mlc.epoch_steps");
     p->best = noted(&set, "mlc.best");
-    p->waiting = (int64_t)noted(&set, "mlc.waiting");
-    p->plateau_waiting = (int64_t)noted(&set, "mlc.plateau_waiting");
+    p->waiting = noted_count(&set, "mlc.waiting");
+    p->plateau_waiting = noted_count(&set, "mlc.plateau_waiting");
     p->plateau_best = noted(&set, "mlc.plateau_best");
-    p->log_bytes = (int64_t)noted(&set, "mlc.log_bytes");
-    int64_t batch = (int64_t)noted(&set, "mlc.batch");
+    p->log_bytes = noted_count(&set, "mlc.log_bytes");
+    int64_t batch = noted_count(&set, "mlc.batch");
     for (uint32_t i = 0; i < t->metric_count; i++) {
         char key[32];
         snprintf(key, sizeof key, "mlc.sum.%u", i);
         p->sum[i] = noted(&set, key);
     }
     tensor_set_close(&set);
-    if (batch == t->batch && p->step >= 0 && p->epoch_steps >= 0) return run_truncate(&t->run, p->log_bytes);
-    report_error(t->model->context.report, nowhere, "%s was written with batch %lld, this run has %lld",
-                 t->run.checkpoint, (long long)batch, (long long)t->batch);
-    report_hint(t->model->context.report, "resume with the same batch, or start anew in another --out folder");
+    bool is_whole = batch > 0 && p->step >= 0 && p->step <= INT64_MAX / 2 / t->batch &&
+                    p->epoch_steps >= 0 && p->waiting >= 0 && p->plateau_waiting >= 0 &&
+                    p->log_bytes >= 0;
+    if (!is_whole) {
+        report_error(t->model->context.report, nowhere, "%s does not say how far its run was",
+                     t->run.checkpoint);
+        report_hint(t->model->context.report,
+                    "start anew from its weights, with --init and another --out folder");
+        return STATUS_invalid;
+    }
+    if (batch == t->batch) return run_truncate(&t->run, p->log_bytes);
+    report_error(t->model->context.report, nowhere,
+                 "%s was written with batch %lld, this run has %lld", t->run.checkpoint,
+                 (long long)batch, (long long)t->batch);
+    report_hint(t->model->context.report,
+                "resume with the same batch, or start anew in another --out folder");
     return STATUS_invalid;
 }
 

@@ -350,6 +350,21 @@ class World(Program):
         whole, parts = self.tensors("straight/checkpoint.safetensors"), self.tensors("run/checkpoint.safetensors")
         self.assertEqual(whole, parts)
 
+    def test_a_checkpoint_that_lost_its_place_is_refused(self):
+        self.trained("--set", "train.epochs=1")
+        name = "run/checkpoint.safetensors"
+        whole = self.read(name)
+        size = struct.unpack("<Q", whole[:8])[0]
+        for step in ("1e300", "-1", "nan", "many", "", None):
+            header = json.loads(whole[8:8 + size])
+            header["__metadata__"]["mlc.step"] = step
+            if step is None:
+                del header["__metadata__"]["mlc.step"]
+            text = json.dumps(header).encode()
+            text += b" " * (-len(text) % 8)
+            self.write(name, struct.pack("<Q", len(text)) + text + whole[8 + size:])
+            self.mlc("train", "m.mlc", "--device", "reference", "--out", "run", "--resume", code=3, says=["how far"])
+
     def interrupted(self, number):
         child = subprocess.Popen([MLC, "train", "m.mlc", "--device", "reference", "--out", "run", "--json", "--set", "train.epochs=100000"],
                                  cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
