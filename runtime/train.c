@@ -14,14 +14,14 @@
 #define MAX_METRICS 64
 
 typedef struct Progress {
-    int64_t step;             /* optimizer steps done */
-    int64_t epoch_steps;      /* of them in the epoch under way */
-    double sum[MAX_METRICS];  /* of the metrics over those */
-    double best;              /* NAN: none yet */
-    int64_t waiting;          /* validations since the best */
+    int64_t step;            /* optimizer steps done */
+    int64_t epoch_steps;     /* of them in the epoch under way */
+    double sum[MAX_METRICS]; /* of the metrics over those */
+    double best;             /* NAN: none yet */
+    int64_t waiting;         /* validations since the best */
     int64_t plateau_waiting;
     double plateau_best;
-    int64_t log_bytes;        /* of metrics.jsonl when this was saved */
+    int64_t log_bytes; /* of metrics.jsonl when this was saved */
 } Progress;
 
 typedef struct Trainer {
@@ -55,10 +55,14 @@ static Status save_checkpoint(Trainer *t)
     char text[8][32], sums[MAX_METRICS][32], keys[MAX_METRICS][32];
     const Progress *p = &t->now;
     TRY(run_size(&t->run, &t->now.log_bytes));
-    Note note[8 + MAX_METRICS] = {{"mlc.step", text[0]},    {"mlc.epoch_steps", text[1]},
-                                  {"mlc.best", text[2]},    {"mlc.waiting", text[3]},
-                                  {"mlc.plateau_waiting", text[4]}, {"mlc.plateau_best", text[5]},
-                                  {"mlc.log_bytes", text[6]}, {"mlc.batch", text[7]}};
+    Note note[8 + MAX_METRICS] = {{"mlc.step", text[0]},
+                                  {"mlc.epoch_steps", text[1]},
+                                  {"mlc.best", text[2]},
+                                  {"mlc.waiting", text[3]},
+                                  {"mlc.plateau_waiting", text[4]},
+                                  {"mlc.plateau_best", text[5]},
+                                  {"mlc.log_bytes", text[6]},
+                                  {"mlc.batch", text[7]}};
     snprintf(text[0], 32, "%lld", (long long)p->step);
     snprintf(text[1], 32, "%lld", (long long)p->epoch_steps);
     snprintf(text[2], 32, "%a", p->best);
@@ -143,6 +147,21 @@ static Status emit(Trainer *t, mlc_event *event)
     }
     session_event(t->model->session, event);
     return STATUS_ok;
+}
+
+/* Warnings are worth reading before a long run, not after it. */
+static Status emit_warnings(Trainer *t)
+{
+    Report *report = t->model->context.report;
+    if (!t->model->session->event || !report_warnings(report)) return STATUS_ok;
+    Text text = {.arena = t->model->arena};
+    report_render(report, &text, false);
+    char *rendered = arena_text(t->model->arena, text_done(&text), text.count);
+    while (text.count && rendered[text.count - 1] == '\n')
+        rendered[--text.count] = 0;
+    mlc_event event = {.kind = MLC_EVENT_NOTE, .step = t->now.step, .text = rendered};
+    report_clear(report);
+    return emit(t, &event);
 }
 
 static double rate_of(const Trainer *t)
@@ -247,6 +266,21 @@ static void list_metrics(const Trainer *t, const double *values, mlc_metric *met
         metrics[i] = (mlc_metric){metric_text(t, i), values[i]};
 }
 
+static bool epoch_ends(const Trainer *t)
+{
+    int64_t before = (t->now.step - 1) * t->batch / t->split->count,
+            after = t->now.step * t->batch / t->split->count;
+    return after > before || t->now.step == t->steps;
+}
+
+/* Of the epoch that ends or is under way: a batch may hold the tail of one epoch and the head of the next, and the run may end with
+ * less than a batch to go. */
+static int64_t epoch_number(const Trainer *t)
+{
+    if (t->now.step == t->steps) return t->epochs;
+    return t->now.step * t->batch / t->split->count + !epoch_ends(t);
+}
+
 /* The end of an epoch, or of the run, or of the steps between two validations. */
 static Status end_period(Trainer *t, bool with_validation)
 {
@@ -263,7 +297,7 @@ static Status end_period(Trainer *t, bool with_validation)
     mlc_event event = {.kind = MLC_EVENT_EPOCH,
                        .step = t->now.step,
                        .steps = t->steps,
-                       .epoch = (t->now.step * t->batch + t->split->count - 1) / t->split->count,
+                       .epoch = epoch_number(t),
                        .epochs = t->epochs,
                        .train = train,
                        .train_count = t->metric_count,
@@ -273,10 +307,7 @@ static Status end_period(Trainer *t, bool with_validation)
                        .seconds = seconds};
     memset(t->now.sum, 0, sizeof t->now.sum);
     t->now.epoch_steps = 0;
-    TRY(emit(t, &event));
-    t->epoch_started = session_clock();
-    t->epoch_started_step = t->now.step;
-    return STATUS_ok;
+    return emit(t, &event);
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------------------------ */
@@ -285,10 +316,16 @@ static Status diverged(Trainer *t)
 {
     const Span at = t->train->at;
     Report *report = t->model->context.report;
-    report_error(report, at, "the loss became %s at step %lld", isnan(t->value[0]) ? "nan" : "infinite",
-                 (long long)t->now.step);
-    report_note(report, (Span){0}, "%s holds the last good state", t->run.checkpoint);
-    report_hint(report, "lower the rate, add `clip norm(1.0)`, or look at the data for extreme values");
+    report_error(report, at, "the loss became %s at step %lld",
+                 isnan(t->value[0]) ? "nan" : "infinite", (long long)t->now.step);
+    if (run_has_checkpoint(&t->run))
+        report_note(report, (Span){0}, "%s holds the last good state", t->run.checkpoint);
+    report_hint(
+        report,
+        t->now.step == 1
+            ? "nothing was updated yet: look for missing and extreme values in the data, and for "
+              "what the loss divides by"
+            : "lower the rate, add `clip norm(1.0)`, or look at the data for extreme values");
     return STATUS_failed;
 }
 
@@ -308,15 +345,15 @@ static Status one_step(Trainer *t)
     return isfinite(t->value[0]) ? STATUS_ok : diverged(t);
 }
 
-static bool epoch_ends(const Trainer *t)
-{
-    int64_t before = (t->now.step - 1) * t->batch / t->split->count, after = t->now.step * t->batch / t->split->count;
-    return after > before || t->now.step == t->steps;
-}
-
 static bool patience_ended(const Trainer *t)
 {
     return t->train->stop_patience > 0 && t->now.waiting >= t->train->stop_patience;
+}
+
+static void start_period(Trainer *t)
+{
+    t->epoch_started = session_clock();
+    t->epoch_started_step = t->now.step;
 }
 
 /* What is due after a step. *stop: early stopping. */
@@ -330,14 +367,16 @@ static Status after_step(Trainer *t, bool *stop)
     *stop = (epoch || period) && patience_ended(t);
     bool due = epoch || last || *stop || (s->checkpoint > 0 && t->now.step % s->checkpoint == 0);
     if (due) TRY(save_checkpoint(t));
+    if (epoch || period) start_period(t);
     return emit_progress(t);
 }
 
 static Status loop(Trainer *t)
 {
     bool stop = patience_ended(t);
-    t->started = t->epoch_started = session_clock();
-    t->started_step = t->epoch_started_step = t->now.step;
+    start_period(t);
+    t->started = t->epoch_started;
+    t->started_step = t->now.step;
     while (t->now.step < t->steps && !stop) {
         TRY(one_step(t));
         TRY(after_step(t, &stop));
@@ -379,7 +418,8 @@ static Status check_data(Trainer *t)
     const Elaborated *e = t->step->elaborated;
     const Split *used[3] = {t->split, t->validate, t->test};
     for (int i = 0; i < 3; i++)
-        if (used[i]) TRY(data_check(&t->model->context, t->model->data, used[i], e->input_count, e->input));
+        if (used[i])
+            TRY(data_check(&t->model->context, t->model->data, used[i], e->input_count, e->input));
     return STATUS_ok;
 }
 
@@ -388,7 +428,8 @@ static Status require_train(const Trainer *t)
     const Span nowhere = {0};
     if (t->train && t->train->present) return STATUS_ok;
     report_error(t->model->context.report, nowhere, "%s has no `train` block", t->model->path);
-    report_hint(t->model->context.report, "add: train { minimize cross_entropy(logits, label); optimizer adam(); epochs 5 }");
+    report_hint(t->model->context.report,
+                "add: train { minimize cross_entropy(logits, label); optimizer adam(); epochs 5 }");
     return STATUS_invalid;
 }
 
@@ -396,7 +437,8 @@ static void choose_best_metric(Trainer *t)
 {
     t->best_metric = t->metric_count > 1 ? 1 : 0;
     for (uint32_t i = 0; i < t->metric_count; i++)
-        if (t->train->best_metric && !strcmp(metric_text(t, i), t->train->best_metric)) t->best_metric = i;
+        if (t->train->best_metric && !strcmp(metric_text(t, i), t->train->best_metric))
+            t->best_metric = i;
 }
 
 static Status set_up_data(Trainer *t)
@@ -405,7 +447,8 @@ static Status set_up_data(Trainer *t)
     TRY(model_data(model));
     t->split = data_split(model->data, "train");
     if (!t->split) {
-        report_error(model->context.report, experiment_data(model->experiment)->at, "the data has no `train` split");
+        report_error(model->context.report, experiment_data(model->experiment)->at,
+                     "the data has no `train` split");
         return STATUS_invalid;
     }
     t->validate = t->train->validate == 0 ? NULL : data_split(model->data, "validate");
@@ -425,7 +468,8 @@ static Status set_up_step(Trainer *t)
     t->metric = t->step->elaborated->metric;
     t->metric_count = t->step->elaborated->metric_count;
     if (t->metric_count > MAX_METRICS || t->step->input_count > 16) {
-        report_error(model->context.report, t->train->at, "at most %d metrics and 16 inputs are supported", MAX_METRICS - 1);
+        report_error(model->context.report, t->train->at,
+                     "at most %d metrics and 16 inputs are supported", MAX_METRICS - 1);
         return STATUS_invalid;
     }
     t->value = arena_array(model->arena, float, t->step->output_count);
@@ -441,6 +485,20 @@ static Status set_up_stream(Trainer *t)
     int64_t count = t->split->count;
     t->steps = t->train->steps > 0 ? t->train->steps : t->train->epochs * count / t->batch;
     t->epochs = (t->steps * t->batch + count - 1) / count;
+    if (t->train->accumulate > t->steps) {
+        report_error(t->model->context.report, t->train->at,
+                     "the run has %lld steps, and `accumulate %lld` updates after so many only",
+                     (long long)t->steps, (long long)t->train->accumulate);
+        return STATUS_invalid;
+    }
+    bool waits = t->train->stop_patience > 0 || t->train->plateau;
+    if (waits && !t->validate) {
+        report_warning(t->model->context.report, t->train->at,
+                       "nothing is validated, so `%s` has nothing to go by",
+                       t->train->plateau ? "schedule plateau" : "stop");
+        report_hint(t->model->context.report,
+                    "add `validate: split(train, 0.1)` to the data block");
+    }
     StreamOptions options = {.host = &t->model->session->host,
                              .batch = t->batch,
                              .shuffle = true,
@@ -456,7 +514,8 @@ static Status start_state(Trainer *t)
     bool resume = t->options && t->options->resume && run_has_checkpoint(&t->run);
     t->now = (Progress){.best = NAN, .plateau_best = NAN};
     if (resume) return load_checkpoint(t);
-    TRY(t->options && t->options->init ? state_load_weights(t->model, t->options->init) : state_load_declared(t->model));
+    TRY(t->options && t->options->init ? state_load_weights(t->model, t->options->init)
+                                       : state_load_declared(t->model));
     return run_truncate(&t->run, 0);
 }
 
@@ -466,6 +525,7 @@ static Status train_in_run(Trainer *t)
     TRY(set_up_stream(t));
     TRY(run_keep(&t->run, "model.mlc", experiment_resolved(t->model->experiment)));
     TRY(emit_start(t));
+    TRY(emit_warnings(t));
     TRY(loop(t));
     return finish(t);
 }

@@ -102,7 +102,7 @@ static void on_event(void *user, const mlc_event *event)
     } else if (event->kind == MLC_EVENT_END) {
         result(event);
     }
-    if (!state.quiet && !state.json) plain(event);
+    if (!state.json && (!state.quiet || event->kind == MLC_EVENT_NOTE)) plain(event);
 }
 
 void progress_listen(mlc_session *session, const Options *options)

@@ -187,7 +187,8 @@ static Status open_columns(CsvTable *table)
     return choose_columns(table);
 }
 
-static void warn_of_texts(const CsvTable *table)
+/* Left out, unless they were asked for by name. */
+static Status warn_of_texts(const CsvTable *table)
 {
     Text names = {.arena = table->load->context->arena};
     uint32_t count = 0;
@@ -198,12 +199,21 @@ static void warn_of_texts(const CsvTable *table)
         if (count++ < 8)
             text_add(&names, "%s%s", count > 1 ? ", " : "", csv_column_name(table, i, room));
     }
-    if (count == 0) return;
+    if (count == 0) return STATUS_ok;
+    const Static *asked = argument_option(table->load, "columns");
+    if (asked) {
+        argument_refuse(table->load, asked, "%s: %s %s text, and only numbers can feed a model",
+                        table->origin.path, text_done(&names), count == 1 ? "holds" : "hold");
+        report_hint(table->load->context->report,
+                    "write numbers in their place; only the label may be text");
+        return STATUS_invalid;
+    }
     report_warning(table->load->context->report, table->origin.at,
                    "%s: left out, since %s text: %s%s", table->origin.path,
                    count == 1 ? "it holds" : "they hold", text_done(&names),
                    count > 8 ? ", ..." : "");
     report_hint(table->load->context->report, "name the columns you want with `columns: [...]`");
+    return STATUS_ok;
 }
 
 static void warn_of_missing(const CsvTable *table)
@@ -222,7 +232,7 @@ static Status finish(CsvTable *table)
 {
     Load *load = table->load;
     Shape rows = {2, {table->count, table->features}};
-    warn_of_texts(table);
+    TRY(warn_of_texts(table));
     warn_of_missing(table);
     TRY(load_tensor(load, &table->origin, "features", TYPE_f32, &rows, table->feature));
     if (table->label < 0) return STATUS_ok;
