@@ -1,6 +1,7 @@
 #include "frontend/lexer.h"
 #include "frontend/brackets.h"
 #include "ir/base/list.h"
+#include "ir/base/utf8.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -203,22 +204,10 @@ static void lex_number(Lexer *l)
     token->text = arena_text(l->context->arena, l->source->text + begin, token->length);
 }
 
-static void put_utf8(Text *text, uint32_t code)
+static void put_code(Text *text, uint32_t code)
 {
-    char out[4];
-    if (code < 0x80) {
-        out[0] = (char)code;
-        text_put(text, out, 1);
-    } else if (code < 0x800) {
-        out[0] = (char)(0xc0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3f));
-        text_put(text, out, 2);
-    } else {
-        out[0] = (char)(0xe0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (code & 0x3f));
-        text_put(text, out, 3);
-    }
+    char bytes[4];
+    text_put(text, bytes, utf8_put(bytes, code));
 }
 
 /* \uXXXX.  NUL would end the text early, and halves of surrogate pairs are no characters. */
@@ -236,7 +225,7 @@ static void take_code(Lexer *l, Text *text)
     else if (code == 0 || (code >= 0xd800 && code < 0xe000))
         lexer_error(l, l->at, 6, "`\\u%04x` is not a character", (unsigned)code);
     else
-        put_utf8(text, code);
+        put_code(text, code);
     l->at += 2 + digits;
 }
 
@@ -356,29 +345,11 @@ static bool skip_foreign_comment(Lexer *l)
     return true;
 }
 
-/* The bytes of the character that begins here, 0 if it is no UTF-8 (RFC 3629). */
-static uint32_t utf8_length(const unsigned char *at, size_t left)
-{
-    uint32_t length = *at < 0x80   ? 1
-                      : *at < 0xc2 ? 0
-                      : *at < 0xe0 ? 2
-                      : *at < 0xf0 ? 3
-                      : *at < 0xf5 ? 4
-                                   : 0;
-    if (length > left) return 0;
-    for (uint32_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
-        (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return length;
-}
-
 static void lex_unknown(Lexer *l)
 {
     const char *at = l->source->text + l->at;
     uint32_t begin = l->at;
-    uint32_t length = utf8_length((const unsigned char *)at, l->source->size - l->at);
+    uint32_t length = utf8_length(at, l->source->size - l->at);
     l->at += length;
     push(l, TOKEN_bad, begin);
     bool shown = (unsigned char)*at >= 0x20 && *at != 0x7f

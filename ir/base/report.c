@@ -1,6 +1,7 @@
 #include "ir/base/report.h"
 #include "ir/base/bits.h"
 #include "ir/base/list.h"
+#include "ir/base/utf8.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,13 +171,7 @@ static uint32_t sequence_length(const char *at, const char *end)
 {
     unsigned char lead = (unsigned char)*at;
     if (lead < 0x80) return lead >= 0x20 && lead != 0x7f;
-    uint32_t length = lead >= 0xf0 && lead < 0xf5   ? 4
-                      : lead >= 0xe0 && lead < 0xf0 ? 3
-                      : lead >= 0xc2 && lead < 0xe0 ? 2
-                                                    : 0;
-    if (length > (size_t)(end - at)) return 0;
-    for (uint32_t i = 1; i < length; i++)
-        if (((unsigned char)at[i] & 0xc0) != 0x80) return 0;
+    uint32_t length = utf8_length(at, (size_t)(end - at));
     return lead == 0xc2 && (unsigned char)at[1] < 0xa0 ? 0 : length; /* C1 controls */
 }
 

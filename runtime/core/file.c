@@ -1,4 +1,5 @@
 #include "runtime/core/file.h"
+#include "ir/base/utf8.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -40,20 +41,6 @@ Status origin_no_memory(const Origin *origin, uint64_t bytes)
     report_error(origin->report, origin->at, "%s: no memory for %llu bytes", origin->path,
                  (unsigned long long)bytes);
     return STATUS_no_memory;
-}
-
-/* Length of the UTF-8 sequence at `at`; 0 if it is none.  Overlong forms and surrogates are none (RFC 3629). */
-static size_t utf8_length(const unsigned char *at, size_t left)
-{
-    if (at[0] < 0x80) return 1;
-
-    size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || length > left) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool beyond = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return overlong || beyond ? 0 : length;
 }
 
 bool utf8_valid(const char *text, size_t length)

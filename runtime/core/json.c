@@ -1,4 +1,5 @@
 #include "runtime/core/json.h"
+#include "ir/base/utf8.h"
 
 bool json_fail(Json *json, const char *problem)
 {
@@ -50,24 +51,6 @@ static bool read_hex(Json *json, uint32_t *value)
     return true;
 }
 
-static char *put_utf8(char *out, uint32_t code)
-{
-    if (code < 0x80) {
-        *out++ = (char)code;
-        return out;
-    }
-    if (code < 0x800)
-        *out++ = (char)(0xc0 | code >> 6);
-    else if (code < 0x10000)
-        *out++ = (char)(0xe0 | code >> 12);
-    else
-        *out++ = (char)(0xf0 | code >> 18);
-    if (code >= 0x10000) *out++ = (char)(0x80 | (code >> 12 & 0x3f));
-    if (code >= 0x800) *out++ = (char)(0x80 | (code >> 6 & 0x3f));
-    *out++ = (char)(0x80 | (code & 0x3f));
-    return out;
-}
-
 /* After "\u": one code unit, or two that form a surrogate pair. */
 static bool read_unicode(Json *json, char **out)
 {
@@ -84,7 +67,7 @@ static bool read_unicode(Json *json, char **out)
         return json_fail(json, "half a surrogate pair");
     }
     if (code < 0x20 || code == 0x7f) return json_fail(json, "a control character in a string");
-    *out = put_utf8(*out, code);
+    *out += utf8_put(*out, code);
     return true;
 }
 
