@@ -210,9 +210,7 @@ Value elaborate_counter(Elaborator *e, const char *name, Type type,
 uint32_t elaborate_state_new(Elaborator *e, const char *name, StateRole role, Type type,
                              const Shape *shape, Span at);
 Value elaborate_seed(Elaborator *e);
-Value elaborate_step(Elaborator *e);
 Value elaborate_uniform(Elaborator *e, const Shape *shape); /* a fresh random tensor in [0, 1) */
-bool elaborate_type_shape(Elaborator *e, const Ast *type, Type *out, Shape *shape);
 
 /* ---- elaborate_train.c ---- */
 /* With the model elaborated: what the entry gives back.  Fills e->metric. */

@@ -4,7 +4,7 @@
 #include "ir/graph/build.h"
 
 /* The extents of a type in brackets; a list in it stands for several. */
-bool elaborate_type_shape(Elaborator *e, const Ast *type, Type *out, Shape *shape)
+static bool read_type(Elaborator *e, const Ast *type, Type *out, Shape *shape)
 {
     *shape = (Shape){0};
     const char *name = name_text(e->names, type->name);
@@ -139,7 +139,7 @@ void elaborate_declare(Elaborator *e, const Ast *ast)
     Type type;
     Shape shape;
     frame_bind(e, e->frame, ast->name, POISON);
-    if (!elaborate_type_shape(e, ast->child[0], &type, &shape)) return;
+    if (!read_type(e, ast->child[0], &type, &shape)) return;
     bool is_param = ast->kind == AST_param;
     if (is_param && type != TYPE_f32) {
         elaborate_error(e, ast->child[0]->at, "a parameter is f32, and this is %s",
@@ -229,7 +229,7 @@ Value elaborate_seed(Elaborator *e)
     return seed;
 }
 
-Value elaborate_step(Elaborator *e)
+static Value step_number(Elaborator *e)
 {
     Value read = elaborate_counter(e, "train.step", TYPE_i32, 0);
     return e->entry == ENTRY_init ? tensor_constant(e, TYPE_i32, (Shape){0}, 0) : read;
@@ -261,7 +261,7 @@ Value elaborate_uniform(Elaborator *e, const Shape *shape)
     text_add(&text, "#%u", ++tally->count);
 
     Value seed = elaborate_seed(e);
-    Value step = elaborate_step(e);
+    Value step = step_number(e);
     if (shape_elements(shape) > INT32_MAX) {
         Text size = {.arena = e->arena};
         shape_print(&size, TYPE_f32, shape);

@@ -182,11 +182,6 @@ const char *experiment_model(const Experiment *x)
     return name_text(x->context->names, x->model->name);
 }
 
-const Ast *experiment_ast(const Experiment *x)
-{
-    return x->file;
-}
-
 const DataBlock *experiment_data(const Experiment *x)
 {
     return x->data ? &x->data_block : NULL;

@@ -110,7 +110,6 @@ typedef struct Experiment Experiment;
 /* Parses and checks the file (and what it uses) as far as possible without a batch size.  NULL after errors. */
 Experiment *experiment_open(Context *context, uint32_t source, const FrontendOptions *options);
 const char *experiment_model(const Experiment *experiment);
-const Ast *experiment_ast(const Experiment *experiment);
 const DataBlock *experiment_data(const Experiment *experiment); /* NULL: no data block */
 const TrainSettings *experiment_train(const Experiment *experiment);
 const WeightMap *experiment_weights(const Experiment *experiment);

@@ -52,7 +52,7 @@ static const Ast *parse_entry(Parser *p)
     return MAKE(p, head, value);
 }
 
-const Ast *parse_data(Parser *p)
+static const Ast *parse_data(Parser *p)
 {
     uint32_t begin = p->at;
     accept_word(p, WORD_data);
@@ -146,7 +146,7 @@ static const Ast *parse_setting(Parser *p)
     return parser_make(p, head, nodes.count, nodes.at);
 }
 
-const Ast *parse_settings(Parser *p, AstKind kind)
+static const Ast *parse_settings(Parser *p, AstKind kind)
 {
     uint32_t begin = p->at;
     accept_word(p, kind == AST_train ? WORD_train : WORD_compress);

@@ -142,18 +142,12 @@ void parser_end_line(Parser *p, uint32_t end, uint32_t begin);
 const Ast *parse_value(Parser *p); /* an expression that begins on this line */
 const Ast *parse_value_here(
     Parser *p); /* after an operator, a comma, `=`: may begin on the next line */
-const Ast *parse_bound_value(Parser *p); /* after `=`: an expression or a scan */
 const Ast *parse_type(Parser *p);
 bool parse_type_begins(const Parser *p);
 const char *parse_text(Parser *p, const char *what); /* a string's text; "" after an error */
 const Ast *parse_block(Parser *p);
-const Ast *parse_if(Parser *p);
-const Ast *parse_for(Parser *p);
-const Ast *parse_scan(Parser *p);
 const Ast *parse_statement(Parser *p);
 const Ast *parse_const(Parser *p);
-const Ast *parse_data(Parser *p);
-const Ast *parse_settings(Parser *p, AstKind kind); /* train, compress */
 const Ast *parse_weights(Parser *p);
 const Ast *parse_tokens(Parser *p); /* the whole file */
 

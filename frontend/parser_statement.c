@@ -47,6 +47,9 @@ static const Ast *missing(Parser *p)
     return parser_error_node(p);
 }
 
+/* After `=`: an expression or a scan. */
+static const Ast *parse_bound_value(Parser *p);
+
 /* `= value`, or an error node. */
 static const Ast *parse_assigned(Parser *p)
 {
@@ -129,7 +132,7 @@ static const Ast *parse_output(Parser *p)
 }
 
 /* if c { } else if c { } else { } */
-const Ast *parse_if(Parser *p)
+static const Ast *parse_if(Parser *p)
 {
     if (!parser_deeper(p)) return missing(p);
     uint32_t begin = p->at;
@@ -147,7 +150,7 @@ const Ast *parse_if(Parser *p)
     return MAKE(p, head, condition, then, otherwise);
 }
 
-const Ast *parse_for(Parser *p)
+static const Ast *parse_for(Parser *p)
 {
     uint32_t begin = p->at;
     next(p);
@@ -172,7 +175,7 @@ static void parse_carries(Parser *p, Nodes *nodes)
 }
 
 /* scan NAME in value axis value carry NAME = value, ... { } */
-const Ast *parse_scan(Parser *p)
+static const Ast *parse_scan(Parser *p)
 {
     uint32_t begin = p->at;
     next(p);
@@ -195,7 +198,7 @@ const Ast *parse_scan(Parser *p)
     return parser_make(p, head, nodes.count, nodes.at);
 }
 
-const Ast *parse_bound_value(Parser *p)
+static const Ast *parse_bound_value(Parser *p)
 {
     cross_line(p);
     return is_word(p, WORD_scan) ? parse_scan(p) : parse_value_here(p);

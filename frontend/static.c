@@ -26,24 +26,12 @@ Datum static_bool(bool value)
     return (Datum){.kind = DATUM_bool, .number = value};
 }
 
-Datum static_list(Arena *arena, uint32_t count, const Datum *element)
-{
-    Datum *copy = arena_array(arena, Datum, count);
-    if (count) memcpy(copy, element, sizeof *copy * count);
-    return (Datum){.kind = DATUM_list, .count = count, .element = copy};
-}
-
 Datum static_shape(Arena *arena, const Shape *shape)
 {
     Datum *element = arena_array(arena, Datum, shape->rank);
     for (int i = 0; i < shape->rank; i++)
         element[i] = static_integer(shape->extent[i]);
     return (Datum){.kind = DATUM_list, .count = shape->rank, .element = element};
-}
-
-bool static_is(const Datum *datum)
-{
-    return datum->kind != DATUM_poison && datum->kind != DATUM_tensor;
 }
 
 uint32_t static_count(const Datum *datum)

@@ -53,10 +53,8 @@ Datum static_none(void);
 Datum static_integer(int64_t number);
 Datum static_number(double number); /* not an integer, even if whole */
 Datum static_bool(bool value);
-Datum static_list(Arena *arena, uint32_t count, const Datum *element);
 Datum static_shape(Arena *arena, const Shape *shape); /* a list of integers */
 
-bool static_is(const Datum *datum); /* known now: neither tensor nor poison */
 /* Elements of a list or range; element i. */
 uint32_t static_count(const Datum *datum);
 Datum static_element(const Datum *datum, uint32_t i);

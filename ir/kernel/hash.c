@@ -6,7 +6,7 @@ static uint64_t mix(uint64_t seed, uint64_t word)
     return bits_hash(&word, sizeof word, seed);
 }
 
-uint64_t access_hash(const Access *access, uint64_t seed)
+static uint64_t access_hash(const Access *access, uint64_t seed)
 {
     const uint64_t head[] = {access->buffer, access->rank, (uint64_t)access->offset};
     uint64_t hash = bits_hash(head, sizeof head, seed);

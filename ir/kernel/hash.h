@@ -4,7 +4,6 @@
  * kernel once. */
 #include "ir/kernel/kernel.h"
 
-uint64_t access_hash(const Access *access, uint64_t seed);
 uint64_t scalar_hash(const ScalarNode *node, uint64_t seed);
 bool scalar_same(const ScalarNode *a, const ScalarNode *b);
 
