@@ -172,12 +172,26 @@ static Status open_device(mlc_model *model)
     return model->backend->open(&options, model->context.report, &model->device);
 }
 
+/* What the plan says is exact, so a budget is kept by refusing before anything is allocated. */
+static Status keep_budget(const mlc_model *model, const Compiled *c)
+{
+    if (model->memory <= 0 || !c->module || c->module->peak_bytes <= model->memory)
+        return STATUS_ok;
+    Report *report = model->context.report;
+    const Span nowhere = {0};
+    report_error(report, nowhere, "%s needs %lld bytes, and --memory allows %lld",
+                 entry_name[c->kind], (long long)c->module->peak_bytes, (long long)model->memory);
+    report_hint(report, "a smaller batch needs less; `mlc check` says how much");
+    return STATUS_failed;
+}
+
 static Status advance(mlc_model *model, Compiled *c, CompileDepth depth, PassOptions *options)
 {
     double start = session_clock();
     if (!c->raw) TRY(elaborate(model, c));
     if (depth >= COMPILE_passes) TRY(run_passes(model, c, depth, options));
     if (depth >= COMPILE_full && !c->executable) {
+        TRY(keep_budget(model, c));
         TRY(open_device(model));
         BackendEntry entry = {c->elaborated->program, c->graph, c->module};
         TRY(model->backend->compile(model->device, &model->context, &entry, &c->executable));

@@ -51,7 +51,7 @@ static unsigned distance(const char *a, const char *b)
 static int unknown_option(const char *text)
 {
     const char *nearest = NULL;
-    unsigned least = 4;
+    unsigned least = strlen(text) < 8 ? 3 : 4; /* the dashes count too */
     for (size_t i = 0; i < COUNT(rows); i++) {
         unsigned d = distance(text, rows[i].spelling);
         if (d >= least) continue;
