@@ -329,7 +329,7 @@ static LLVMValueRef clamp_whole(Emit *e, Type type, Type of, LLVMValueRef x, uin
                         : 0;
     int64_t greatest = ((int64_t)1 << (type_info[type].bytes * 8 - 1)) - 1;
     if (!least) greatest = greatest * 2 + 1;
-    int64_t lowest = is_signed ? -(int64_t)((uint64_t)1 << (bits - 1)) : 0;
+    int64_t lowest = is_signed ? INT64_MIN >> (64 - bits) : 0;
     int64_t highest = (int64_t)(UINT64_MAX >> (is_signed ? 65 - bits : 64 - bits));
     if (lowest < least)
         x = call(e, is_signed ? "llvm.smax" : "llvm.umax", x, whole_of(e, bits, least, width));
