@@ -71,6 +71,32 @@ static const char *topic_help(Context *context, const Topic *topic)
     return text_done(&text);
 }
 
+/* Whether a line of the text begins with the word. */
+static bool explains(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    while (*text) {
+        text += strspn(text, " \n");
+        size_t first =
+            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        if (first == length && memcmp(text, word, length) == 0) return true;
+        text += strcspn(text, "\n");
+    }
+    return false;
+}
+
+/* Words that are neither topic nor function, such as csv, scan and epochs. */
+static const char *word_help(Context *context, const char *word)
+{
+    if (!*word) return NULL;
+    for (size_t i = 0; i < TOPICS; i++) {
+        const Topic *topic = &topic_table[i];
+        bool is_setting = strcmp(topic->name, "train") == 0 && explains(setting_help, word);
+        if (is_setting || explains(topic->text, word)) return topic_help(context, topic);
+    }
+    return NULL;
+}
+
 const char *frontend_help(Context *context, const char *topic)
 {
     for (size_t i = 0; i < TOPICS; i++)
@@ -85,7 +111,7 @@ const char *frontend_help(Context *context, const char *topic)
             if (item->kind == AST_function && name_same(item->name, name))
                 return function_help(context, item, std_file[i].path);
         }
-    return NULL;
+    return word_help(context, topic);
 }
 
 uint32_t frontend_topics(Context *context, const char *const **names)
