@@ -106,7 +106,14 @@ static void elaborate_statement(Elaborator *e, const Ast *ast)
 {
     elaborate_at(e, ast->at);
     switch ((unsigned)ast->kind) {
-    case AST_bind: bind(e, ast); return;
+    case AST_bind:
+        if (ast->text)
+            report_warning(e->report, ast->at,
+                           "this version reads `%s` and does not obey it: the backward pass stores "
+                           "what it needs",
+                           ast->text);
+        bind(e, ast);
+        return;
     case AST_update: elaborate_update(e, ast); return;
     case AST_param:
     case AST_state: elaborate_declare(e, ast); return;

@@ -9,7 +9,6 @@ typedef struct PassOptions {
     bool verify;           /* after each pass (on in tests and debug builds) */
     bool round_trip;       /* print, parse, compare after each pass */
     const char *precision; /* "f32" or "bf16" */
-    int64_t memory;        /* budget in bytes for `--memory`, 0: none */
     uint32_t alignment;    /* of arena offsets: 64 for cpu */
     /* Called after each pass with its name and result, for `mlc dump`. */
     void (*dump)(void *user, const char *pass, const Graph *graph);

@@ -216,7 +216,6 @@ static PassOptions pass_options(const mlc_model *model)
 {
     return (PassOptions){.verify = model->verify,
                          .precision = precision_of(model),
-                         .memory = model->memory,
                          .alignment = 64};
 }
 

@@ -3,6 +3,7 @@
 #include "runtime/session.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_OF(x) #x
 #define VERSION(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
@@ -94,7 +95,8 @@ static Status devices(void *argument)
 {
     Asking *a = argument;
     Text out = {.arena = a->session->arena};
-    BackendOptions options = {.threads = 1};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    BackendOptions options = {.threads = cores > 0 ? (int)cores : 1};
     for (uint32_t i = 0; i < backend_count; i++) {
         Device *device;
         Text line = {.arena = a->session->arena};
@@ -104,7 +106,7 @@ static Status devices(void *argument)
         if (a->json)
             text_add(&out, "{\"device\":\"%s\",\"description\":\"%s\"}\n", backends[i]->name, text_done(&line));
         else
-            text_add(&out, "%-10s %s\n", backends[i]->name, text_done(&line));
+            text_add(&out, "%s\n", text_done(&line));
     }
     a->answer = text_done(&out);
     return STATUS_ok;

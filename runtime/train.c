@@ -426,6 +426,10 @@ static Status check_data(Trainer *t)
 static Status require_train(const Trainer *t)
 {
     const Span nowhere = {0};
+    const CompressBlock *compress = experiment_compress(t->model->experiment);
+    if (compress)
+        report_warning(t->model->context.report, compress->at,
+                       "this version reads `compress` and does not apply it: the model is trained as it is");
     if (t->train && t->train->present) return STATUS_ok;
     report_error(t->model->context.report, nowhere, "%s has no `train` block", t->model->path);
     report_hint(t->model->context.report,

@@ -95,9 +95,9 @@ def rate(step, steps, peak=6e-4, warmup=100, floor=6e-5):
     return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def torch_losses(weights, text, steps, total):
+def torch_losses(weights, text, steps, total, threads):
     torch.manual_seed(1)
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     net = Gpt()
     net.load_state_dict(weights)
     data = torch.tensor(list(text), dtype=torch.long)
@@ -138,13 +138,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mlc", default=os.path.join(ROOT, "build", "mlc"))
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=2, help="of PyTorch")
     parser.add_argument("--text", default=os.path.join(ROOT, "..", "shared", "data", "text", "tinyshakespeare.txt.gz"))
     options = parser.parse_args()
     text = gzip.open(options.text).read()
     with tempfile.TemporaryDirectory() as folder:
         ours, weights = mlc_losses(options, folder, text, options.steps)
     names = set(Gpt().state_dict())
-    theirs = torch_losses({n: t for n, t in weights.items() if n in names}, text, options.steps, options.steps)
+    theirs = torch_losses({n: t for n, t in weights.items() if n in names}, text, options.steps, options.steps, options.threads)
     worst, last = 0, math.inf
     print("steps      mlc   PyTorch")
     for begin in range(0, options.steps - 19, 20):
