@@ -110,6 +110,21 @@ static bool is_split(const char *name)
     return strcmp(name, "train") == 0 || strcmp(name, "validate") == 0 || strcmp(name, "test") == 0;
 }
 
+/* Splits of other names are for `--split NAME` and to take from; `val` is more likely meant to be used. */
+static void check_name(Elaborator *e, const char *name, Span at)
+{
+    static const char *const known[] = {"train", "validate", "test"};
+    if (is_split(name)) return;
+    Suggestion s = {.wanted = name};
+    for (int i = 0; i < 3; i++) {
+        suggest(&s, known[i]);
+        if (strncmp(name, known[i], 3) == 0) s.best = known[i];
+    }
+    if (!s.best) return;
+    report_warning(e->report, at, "training does not look at a split called `%s`", name);
+    elaborate_hint(e, "did you mean `%s`?", s.best);
+}
+
 /* split(train, 0.1) takes from another entry, which must be there. */
 static void check_source(Elaborator *e, const DataEntry *entry, const DataBlock *block)
 {
@@ -149,6 +164,7 @@ void block_data(Elaborator *e)
         for (uint32_t k = 0; k < block->count; k++)
             if (is_split(name) && strcmp(block->entry[k].name, name) == 0)
                 elaborate_error(e, ast->at, "the split `%s` is given twice", name);
+        check_name(e, name, ast->at);
         trains = trains || strcmp(name, "train") == 0;
         entry[block->count++] = (DataEntry){name, static_tree(e, ast->child[0]), ast->at};
     }

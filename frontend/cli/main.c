@@ -104,7 +104,11 @@ mlc_model *open_model(mlc_session *session, const Options *options, int *exit_co
     mlc_status status =
         mlc_model_open(session, standard ? "stdin.mlc" : options->file, &open, &model);
     free(text);
-    if (status != MLC_OK) *exit_code = finish(session, status);
+    if (status != MLC_OK)
+        *exit_code = finish(session, status);
+    else
+        fputs(mlc_diagnostics(session, colour_wanted()),
+              stderr); /* warnings: the next call clears them */
     return model;
 }
 
