@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds everything and runs all tests. With `sanitize`, the suite once more under the address and undefined-behaviour sanitizers.
 set -eu
-cd "$(dirname "$0")/.."
+cd -- "$(dirname -- "$0")/.."
 
 sh tests/install.sh
 suite() { # folder, options...
@@ -9,9 +9,8 @@ suite() { # folder, options...
     shift
     [ -f "$folder/build.ninja" ] || cmake -G Ninja -S . -B "$folder" "$@" > /dev/null
     cmake --build "$folder"
-    ctest --test-dir "$folder" --output-on-failure --no-tests=error -j 2
+    ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$(nproc)"
 }
 
 suite build
-[ "${1:-}" = sanitize ] && suite build-sanitize -DMLC_SANITIZE=ON
-exit 0
+if [ "${1:-}" = sanitize ]; then suite build-sanitize -DMLC_SANITIZE=ON; fi
