@@ -27,25 +27,53 @@ static LLVMValueRef coordinate_at(Emit *e, const Copying *c, int d, LLVMValueRef
     return LLVMBuildAdd(e->builder, index, emit_i64(e, constant), "");
 }
 
-static void copy_vector(Emit *e, const Copying *c, int d, LLVMValueRef index)
+/* Quotient of `lanes` numbers of 32 or 64 bits by the coordinate's divisor, and whether it is whole and inside. */
+static LLVMValueRef quotient_of(Emit *e, const Coordinate *at, LLVMValueRef number, uint32_t bits,
+                                uint32_t lanes, LLVMValueRef *inside)
+{
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef divisor = whole_of(e, bits, at->divisor, lanes), quotient = number;
+    if (at->divisor != 1) quotient = LLVMBuildUDiv(b, number, divisor, "");
+    *inside = LLVMBuildICmp(b, LLVMIntULT, quotient, whole_of(e, bits, at->extent, lanes), "");
+    if (at->divisor == 1) return quotient;
+    LLVMValueRef back = LLVMBuildMul(b, quotient, divisor, "");
+    LLVMValueRef whole = LLVMBuildICmp(b, LLVMIntEQ, back, number, "");
+    *inside = LLVMBuildAnd(b, *inside, whole, "");
+    return quotient;
+}
+
+static LLVMValueRef load_masked(Emit *e, const Copying *c, LLVMValueRef first, LLVMValueRef lanes,
+                                LLVMValueRef mask, bool is_apart)
 {
     uint32_t width = e->schedule->width;
     LLVMTypeRef element = memory_type(e, c->type, 1), vector = memory_type(e, c->type, width);
-    LLVMValueRef first = coordinate_at(e, c, d, index);
+    LLVMValueRef align = emit_i32(e, type_info[c->type].bytes), base = e->buffer[c->from->buffer];
+    if (is_apart) {
+        LLVMTypeRef i64 = LLVMInt64TypeInContext(e->context);
+        LLVMValueRef wide = LLVMBuildZExt(e->builder, lanes, LLVMVectorType(i64, width), "");
+        LLVMValueRef at = step_pointer(e, element, step_pointer(e, element, base, c->source), wide);
+        return emit_intrinsic(e, "llvm.masked.gather", 2, (LLVMTypeRef[]){vector, LLVMTypeOf(at)},
+                              4, (LLVMValueRef[]){at, align, mask, LLVMConstNull(vector)});
+    }
+    LLVMValueRef offset = LLVMBuildAdd(e->builder, c->source, first, "");
+    LLVMValueRef at = step_pointer(e, element, base, offset);
+    return emit_intrinsic(e, "llvm.masked.load", 2, (LLVMTypeRef[]){vector, LLVMTypeOf(at)}, 4,
+                          (LLVMValueRef[]){at, align, mask, LLVMConstNull(vector)});
+}
+
+static void copy_vector(Emit *e, const Copying *c, int d, LLVMValueRef index)
+{
+    uint32_t width = e->schedule->width;
+    LLVMValueRef first = coordinate_at(e, c, d, index), mask;
     LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context);
     LLVMValueRef lanes = spread(e, LLVMBuildTrunc(e->builder, first, i32, ""), width);
     lanes = LLVMBuildAdd(e->builder, lanes, lane_numbers(e, width, 32, 1), "");
-    LLVMValueRef mask = LLVMBuildICmp(e->builder, LLVMIntULT, lanes,
-                                      whole_of(e, 32, c->from->at[d].extent, width), "");
+    lanes = quotient_of(e, &c->from->at[d], lanes, 32, width, &mask);
     if (c->inside) mask = LLVMBuildAnd(e->builder, mask, spread(e, c->inside, width), "");
-    LLVMValueRef at = LLVMBuildAdd(e->builder, c->source, first, "");
-    LLVMValueRef pointer = step_pointer(e, element, e->buffer[c->from->buffer], at);
-    uint32_t bytes = type_info[c->type].bytes;
-    LLVMValueRef value =
-        emit_intrinsic(e, "llvm.masked.load", 2, (LLVMTypeRef[]){vector, LLVMTypeOf(pointer)}, 4,
-                       (LLVMValueRef[]){pointer, emit_i32(e, bytes), mask, LLVMConstNull(vector)});
+    LLVMValueRef value = load_masked(e, c, first, lanes, mask, c->from->at[d].divisor != 1);
     LLVMValueRef to = LLVMBuildAdd(e->builder, c->offset, index, "");
-    LLVMSetAlignment(LLVMBuildStore(e->builder, value, step_pointer(e, element, c->to, to)), bytes);
+    to = step_pointer(e, memory_type(e, c->type, 1), c->to, to);
+    LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), type_info[c->type].bytes);
 }
 
 static int next_guarded(const Access *access, int d)
@@ -67,9 +95,8 @@ static void copy_guarded(Emit *e, Copying c, int d)
         copy_vector(e, &c, d, loop.index);
     } else {
         LLVMBuilderRef b = e->builder;
-        LLVMValueRef at = coordinate_at(e, &c, d, loop.index);
-        LLVMValueRef inside =
-            LLVMBuildICmp(b, LLVMIntULT, at, emit_i64(e, c.from->at[d].extent), "");
+        LLVMValueRef inside, at = coordinate_at(e, &c, d, loop.index);
+        at = quotient_of(e, &c.from->at[d], at, 64, 1, &inside);
         c.inside = c.inside ? LLVMBuildAnd(b, c.inside, inside, "") : inside;
         LLVMValueRef step = LLVMBuildMul(b, at, emit_i64(e, c.from->stride[d]), "");
         c.source = LLVMBuildAdd(b, c.source, step, "");

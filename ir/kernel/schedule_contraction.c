@@ -32,6 +32,7 @@ typedef struct Planning {
     Arena *arena;
     int64_t k; /* points of the reduction axes */
     Axis inner_k;
+    bool *finishes; /* scalars that are needed after the sum and not for it */
 } Planning;
 
 static int64_t extent_of(const Planning *p, Axis axis)
@@ -137,6 +138,27 @@ static double choose_tile(const Planning *p, const Candidate *c, Schedule *s)
     return cost * outside;
 }
 
+static double moving_cost(const Planning *p, const Access *access, Axis vector, uint32_t width)
+{
+    int64_t step;
+    bool is_same = access_step(p->kernel, access, vector, &step);
+    if (is_same && step == 0) return 0;
+    return is_same && step == 1 ? 1.0 / width : STORE_SCATTERED;
+}
+
+/* Of loading and storing what follows the sum, an element. */
+static double finish_cost(const Planning *p, const Candidate *c)
+{
+    uint32_t width = c->vector.id ? p->target->lanes : 1;
+    double cost = 0;
+    for (uint32_t i = 0; i < p->kernel->store.count; i++)
+        cost += moving_cost(p, &p->kernel->store.at[i].at, c->vector, width);
+    for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
+        if (p->finishes[i] && p->kernel->scalar.at[i].op == SCALAR_load)
+            cost += moving_cost(p, p->kernel->scalar.at[i].access, c->vector, width);
+    return cost;
+}
+
 static double candidate_cost(const Planning *p, Candidate *c)
 {
     Schedule s;
@@ -155,10 +177,7 @@ static double candidate_cost(const Planning *p, Candidate *c)
     static const double pack[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
     double packing = panels * width * c->vectors * k * pack[c->reading];
 
-    int64_t step;
-    bool is_along =
-        access_step(p->kernel, &p->kernel->store.at[0].at, c->vector, &step) && step == 1;
-    double storing = is_along ? panels * c->vectors * m : (double)extent * m * STORE_SCATTERED;
+    double storing = finish_cost(p, c) * (double)extent * m;
     return others * (products + packing + storing);
 }
 
@@ -265,12 +284,9 @@ static void choose_tasks(const Planning *p, Schedule *s)
 /* Whether the code after the sums would be large if it stood there for each vector of a tile. */
 static bool finishes_in_loop(const Planning *p, const Schedule *s)
 {
-    const bool *live = kernel_live(p->kernel, p->arena);
-    const bool *product = kernel_needed(p->kernel, s->of.sum, p->arena);
     uint32_t operations = 2 * p->kernel->store.count;
     for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
-        if (live[i] && (i > s->of.sum.id || !product[i]))
-            operations += p->kernel->scalar.at[i].op != SCALAR_constant;
+        operations += p->finishes[i] && p->kernel->scalar.at[i].op != SCALAR_constant;
     return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
 }
 
@@ -282,6 +298,10 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     for (uint32_t i = 0; i < kernel->axis.count; i++)
         if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))
             p.inner_k = (Axis){i + 1};
+    p.finishes = kernel_live(kernel, arena);
+    const bool *product = kernel_needed(kernel, contraction->sum, arena);
+    for (uint32_t i = 1; i < kernel->scalar.count; i++)
+        p.finishes[i] &= !product[i];
     Candidate best = choose_vector(&p, contraction);
     Schedule s = {.contraction = true, .of = best.of, .vector = best.vector, .unroll = 1, .k = p.k};
     s.width = best.vector.id ? target->lanes : 1;

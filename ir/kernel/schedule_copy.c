@@ -2,7 +2,8 @@
  * tap, and would ask every time whether it is inside. */
 #include "ir/kernel/schedule.h"
 
-#define REUSE 4 /* reads of an element from which a copy pays */
+#define NARROW ((int64_t)1 << 30) /* coordinates of a box are computed in 32 bits */
+#define REUSE  4                  /* reads of an element from which a copy pays */
 
 static int64_t extent_of(const Kernel *kernel, uint32_t axis)
 {
@@ -17,12 +18,15 @@ static uint32_t guarded_axes(const Access *access)
     return axes;
 }
 
-/* Guards that are affine alone, the last on neighbours in memory. */
+/* Guards without a dynamic part, the last on neighbours in memory.  Where there is a divisor, the box holds what lies between
+ * the elements too, as zeros. */
 static bool can_copy(const Access *access)
 {
     int last = -1;
     for (int d = 0; d < access->rank; d++) {
-        if (access->at[d].dynamic.id || access->at[d].divisor != 1) return false;
+        if (access->at[d].dynamic.id) return false;
+        if (access->at[d].guarded && access->at[d].extent > NARROW / access->at[d].divisor)
+            return false;
         if (access->at[d].guarded) last = d;
     }
     return last >= 0 && access->stride[last] == 1;
