@@ -264,6 +264,40 @@ static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
     return kernel;
 }
 
+/* (y + padding - u) / stride: a pixel of the output, where it is one. */
+static Coordinate source(Affine y, Affine tap, Convolution c, int64_t side)
+{
+    Affine at = affine_add(affine_add(y, affine_scale(tap, -1)), affine_constant(c.padding));
+    return (Coordinate){.affine = at, .divisor = c.stride, .extent = side, .guarded = true};
+}
+
+/* The gradient of the input: sums over output channels and taps. */
+static Kernel *input_gradient(Arena *arena, Convolution c)
+{
+    Kernel *kernel = kernel_new(arena);
+    int64_t side = (c.side + 2 * c.padding - c.taps) / c.stride + 1;
+    Affine n = axis_of(kernel, AXIS_parallel, c.batch),
+           i = axis_of(kernel, AXIS_parallel, c.channels);
+    Affine y = axis_of(kernel, AXIS_parallel, c.side), x = axis_of(kernel, AXIS_parallel, c.side);
+    Affine o = axis_of(kernel, AXIS_reduction, c.out);
+    Affine u = axis_of(kernel, AXIS_reduction, c.taps), v = axis_of(kernel, AXIS_reduction, c.taps);
+    const int64_t in[] = {c.batch, c.channels, c.side, c.side},
+                  out[] = {c.batch, c.out, side, side},
+                  taps[] = {c.out, c.channels, c.taps, c.taps};
+    Scalar factors[2] = {load_image(kernel, (Affine[]){o, i, u, v}, taps, false)};
+    uint32_t buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.out * side * side, false);
+    Access from = image(buffer, (Affine[]){n, o, y, x}, out, false);
+    from.at[2] = source(y, u, c, side);
+    from.at[3] = source(x, v, c, side);
+    factors[1] = kernel_load(kernel, &from);
+    Scalar sum = kernel_reduce(kernel, REDUCE_add, 7u << 4,
+                               kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
+    buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.channels * c.side * c.side, true);
+    Access to = image(buffer, (Affine[]){n, i, y, x}, in, false);
+    kernel_store(kernel, &to, sum, false);
+    return kernel;
+}
+
 START_TEST(convolutions)
 {
     static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},  {3, 3, 17, 9, 3, 1, 1},
@@ -272,9 +306,12 @@ START_TEST(convolutions)
     for (int level = 0; level < LEVELS; level++) {
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
-        for (size_t i = 0; i < 2 * sizeof all / sizeof *all; i++)
-            check_kernel(&bench, convolution(bench.arena, all[i / 2], i % 2), i,
-                         !bench.target.has_fma);
+        bool is_whole = !bench.target.has_fma;
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            check_kernel(&bench, convolution(bench.arena, all[i], false), i, is_whole);
+            check_kernel(&bench, convolution(bench.arena, all[i], true), i, is_whole);
+            check_kernel(&bench, input_gradient(bench.arena, all[i]), i, is_whole);
+        }
         bench_close(&bench);
     }
 }
