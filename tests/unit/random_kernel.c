@@ -29,11 +29,25 @@ static int64_t pick_extent(Generator *g, bool is_small)
     return extent[pick(g, is_small ? 6 : sizeof extent / sizeof *extent)];
 }
 
+/* As many points as three axes of 64 have: more tests nothing more, and the interpreter takes seconds for them. */
+#define POINTS_MOST (1 << 18)
+
+static int64_t count_points(const Kernel *kernel)
+{
+    int64_t points = 1;
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        points *= kernel->axis.at[i].extent;
+    return points;
+}
+
 static uint32_t add_axes(Generator *g, AxisKind kind, uint32_t count)
 {
     uint32_t axes = 0;
-    for (uint32_t i = 0; i < count; i++)
-        axes |= 1u << (kernel_axis(g->kernel, kind, pick_extent(g, i > 0)).id - 1);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t extent = pick_extent(g, i > 0);
+        if (count_points(g->kernel) * extent > POINTS_MOST) extent = 1 + extent % 3;
+        axes |= 1u << (kernel_axis(g->kernel, kind, extent).id - 1);
+    }
     return axes;
 }
 

@@ -4,13 +4,15 @@
 
 START_TEST(every_code_point_goes_out_and_in)
 {
+    uint32_t wrong = 0;
     for (uint32_t code = 0; code < 0x110000; code++) {
         char bytes[4] = {0};
         uint32_t length = utf8_put(bytes, code);
         bool is_surrogate = code >= 0xd800 && code < 0xe000;
-        ck_assert_uint_eq(utf8_length(bytes, length), is_surrogate ? 0 : length);
-        if (length > 1) ck_assert_uint_eq(utf8_length(bytes, length - 1), 0);
+        wrong += utf8_length(bytes, length) != (is_surrogate ? 0 : length);
+        wrong += length > 1 && utf8_length(bytes, length - 1) != 0;
     }
+    ck_assert_uint_eq(wrong, 0);
 }
 END_TEST
 
