@@ -31,9 +31,17 @@ def torch_speed(workload, batch, threads, seconds, channels_last):
     return float(subprocess.run(command, env=torch_environment(threads), check=True, capture_output=True, text=True).stdout)
 
 
-def mlc_speed(mlc, model, threads):
+def mlc_bench(mlc, model, threads):
     command = [mlc, "bench", os.path.join(ROOT, model), "--entry", "step", "--json", "--threads", str(threads)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["samples_per_second"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def require_blas(options):
+    """Debian's PyTorch runs on whatever BLAS is installed; the reference one is fifty times too slow to compare with."""
+    peak = mlc_bench(options.mlc, WORKLOADS["mlp"][0], options.threads)["peak_flops"]
+    reached = torch_speed("gemm", 1024, options.threads, 1, False)
+    if reached < 0.3 * peak:
+        sys.exit(f"PyTorch multiplies matrices at {reached / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s: install libopenblas0-openmp")
 
 
 def compare(name, options):
@@ -43,7 +51,7 @@ def compare(name, options):
     ours, theirs = [], []
     for _ in range(options.rounds):
         theirs.append(torch_speed(name, batch, options.threads, 2, channels_last))
-        ours.append(mlc_speed(options.mlc, model, options.threads))
+        ours.append(mlc_bench(options.mlc, model, options.threads)["samples_per_second"])
     ratio = statistics.median(a / b for a, b in zip(ours, theirs))
     print(f"| {name}, batch {batch} | {statistics.median(theirs):,.0f} | {statistics.median(ours):,.0f} | {ratio:.2f} |")
     return ratio
@@ -57,6 +65,7 @@ def main():
     parser.add_argument("--least", type=float, default=0)
     parser.add_argument("workloads", nargs="*", default=list(WORKLOADS))
     options = parser.parse_args()
+    require_blas(options)
     print(f"| training, {options.threads} threads | PyTorch, samples/s | mlc, samples/s | ratio |")
     print("|---|---|---|---|")
     ratios = [compare(name, options) for name in options.workloads]

@@ -54,11 +54,17 @@ def mlp(batch, channels_last):
     return step, batch
 
 
+def gemm(batch, channels_last):
+    """FLOP/s of a product, to see which BLAS PyTorch found."""
+    a, b = torch.rand(batch, batch), torch.rand(batch, batch)
+    return (lambda: a @ b), 2 * batch**3
+
+
 def main():
     workload, batch, threads, seconds, channels_last = sys.argv[1:6]
     torch.set_num_threads(int(threads))
     torch.manual_seed(1)
-    step, samples = {"digits": digits, "mlp": mlp}[workload](int(batch), channels_last == "1")
+    step, samples = {"digits": digits, "mlp": mlp, "gemm": gemm}[workload](int(batch), channels_last == "1")
     for _ in range(5):
         step()
     times = []
