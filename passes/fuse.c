@@ -11,6 +11,8 @@
 /* Of one kernel; more gains nothing and costs compile time. */
 #define NODES_LIMIT  300
 #define STORES_LIMIT 6
+/* Of what a part of a long concat computes itself. */
+#define PIECE_DEPTH  16
 
 /* -- the assignment ------------------------------------------------------------------------------------- */
 
@@ -19,6 +21,12 @@ Value fusion_storage(const Graph *graph, Value x)
     while (graph_node(graph, x)->op == OP_reshape || graph_node(graph, x)->op == OP_stop)
         x = graph_argument(graph, x, 0);
     return x;
+}
+
+bool fusion_in_pieces(const Graph *graph, Value x)
+{
+    const Node *node = graph_node(graph, x);
+    return node->op == OP_concat && node->argument_count > CONCAT_LIMIT;
 }
 
 bool fusion_is_source(const Graph *graph, Value x)
@@ -60,9 +68,9 @@ Fusion *fuse_nothing(Arena *arena, const Graph *graph)
     Fusion *fusion = fusion_new(arena, graph);
     for (uint32_t id = 1; id < graph->node.count; id++) {
         OpClass class = op_info[graph->node.at[id].op].class;
-        if (class != LEAF && class != STATE && class != MOVEMENT &&
-            graph->node.at[id].op != OP_stop)
-            fusion_store(fusion, (Value){id});
+        bool is_computed = class != LEAF && class != STATE && class != MOVEMENT &&
+                           graph->node.at[id].op != OP_stop;
+        if (is_computed || fusion_in_pieces(graph, (Value){id})) fusion_store(fusion, (Value){id});
     }
     for (uint32_t i = 0; i < graph->result.count; i++) {
         Value value = fusion_storage(graph, graph->result.at[i].value);
@@ -77,7 +85,7 @@ Fusion *fuse_nothing(Arena *arena, const Graph *graph)
 /* What is known of a group while it grows. */
 typedef struct Growing {
     uint32_t rows;                   /* root dimensions that its reduces move with */
-    bool reduces, contracts, closed; /* closed: nothing may be stored along (scatter) */
+    bool reduces, contracts, closed; /* closed: nothing may be stored along (scatter, pieces) */
     uint32_t nodes;
 } Growing;
 
@@ -137,7 +145,7 @@ static void join(Fuse *f, Value x, const Site *site)
 {
     Growing *group = &f->growing.at[site->group];
     OpClass class = op_info[graph_node(f->graph, x)->op].class;
-    group->nodes++;
+    group->nodes += site->piece == 0;
     if (class == CONTRACTION) group->contracts = true;
     if (class == REDUCTION) {
         group->reduces = true;
@@ -145,11 +153,18 @@ static void join(Fuse *f, Value x, const Site *site)
     }
 }
 
+/* Whether the kernel that the site is in is large enough. */
+static bool is_full(const Fuse *f, const Site *site)
+{
+    return site->piece ? site->depth >= PIECE_DEPTH
+                       : f->growing.at[site->group].nodes >= NODES_LIMIT;
+}
+
 static bool fits(const Fuse *f, Value x, const Site *site)
 {
     OpClass class = op_info[graph_node(f->graph, x)->op].class;
     uint32_t rows;
-    if (f->growing.at[site->group].nodes >= NODES_LIMIT) return false;
+    if (is_full(f, site)) return false;
     if (class == REDUCTION) return reduce_fits(f, x, site, &rows);
     return class != CONTRACTION || contraction_fits(f, x, site);
 }
@@ -161,8 +176,8 @@ typedef enum Join { JOIN_always, JOIN_cost, JOIN_rows, JOIN_once, JOIN_never } J
 static Join join_rule(OpClass class, Spot spot)
 {
     static const Join rule[][SPOT_indexed + 1] = {
-#define JOIN(class, point, body, factor, indexed)                                                  \
-    [class] = {JOIN_##point, JOIN_##body, JOIN_##factor, JOIN_##indexed},
+#define JOIN(class, point, body, piece, factor, indexed)                                           \
+    [class] = {JOIN_##point, JOIN_##body, JOIN_##piece, JOIN_##factor, JOIN_##indexed},
 #include "passes/fuse.def"
 #undef JOIN
     };
@@ -230,7 +245,7 @@ static bool is_deep(const Fuse *f, Value x, const Sites *sites)
     Op op = graph_node(f->graph, x)->op;
     if (op_info[op].class != MOVEMENT || op == OP_reshape) return false;
     for (uint32_t i = 0; i < sites->count; i++)
-        if (f->growing.at[sites->at[i].group].nodes >= NODES_LIMIT) return true;
+        if (is_full(f, &sites->at[i])) return true;
     return false;
 }
 
@@ -239,7 +254,7 @@ static bool must_store(const Fuse *f, Value x, const Sites *sites)
     Op op = graph_node(f->graph, x)->op;
     bool by_cost = false;
     if (f->wanted[x.id]) return true;
-    if (op == OP_scatter) return true;
+    if (op == OP_scatter || fusion_in_pieces(f->graph, x)) return true;
     if (op == OP_stop) return false;
     for (uint32_t i = 0; i < sites->count; i++) {
         Join rule = join_rule(op_info[op].class, sites->at[i].spot);
@@ -286,7 +301,7 @@ static bool comes_back(const Fuse *f, Value x, uint32_t group)
 static const Site *store_along(const Fuse *f, Value x, const Sites *sites)
 {
     const Shape *shape = graph_shape(f->graph, x);
-    if (graph_node(f->graph, x)->op == OP_scatter) return NULL;
+    if (graph_node(f->graph, x)->op == OP_scatter || fusion_in_pieces(f->graph, x)) return NULL;
     for (uint32_t i = 0; i < sites->count; i++) {
         const Site *site = &sites->at[i];
         const Group *group = &f->fusion->groups.at[site->group];
@@ -399,8 +414,8 @@ static void store(Fuse *f, Value x, Sites *sites)
         f->fusion->group[x.id] = group;
     } else {
         group = fusion_store(f->fusion, x);
-        *list_add(f->arena, &f->growing) =
-            (Growing){.closed = graph_node(f->graph, x)->op == OP_scatter};
+        bool closed = graph_node(f->graph, x)->op == OP_scatter || fusion_in_pieces(f->graph, x);
+        *list_add(f->arena, &f->growing) = (Growing){.closed = closed};
     }
     if (is_number(f, x)) f->numbers = group;
     Site site = site_of_store(f->graph, x, group);

@@ -102,10 +102,22 @@ static void through_broadcast(const Graph *graph, Value y, Value x, const Site *
     inner->copies = site->copies * repeats;
 }
 
+/* Each part has a kernel: nothing is shared between two of them. */
+static void through_pieces(const Graph *graph, Value x, uint32_t i, Site *inner)
+{
+    *inner = site_of_store(graph, x, inner->group);
+    inner->spot = SPOT_piece;
+    inner->piece = i + 1;
+}
+
 static void through_movement(const Graph *graph, Value y, uint32_t i, const Site *site, Site *inner)
 {
     const Node *node = graph_node(graph, y);
     Value x = node->argument[i];
+    if (fusion_in_pieces(graph, y)) {
+        through_pieces(graph, x, i, inner);
+        return;
+    }
     const Shape *from = graph_shape(graph, y), *to = graph_shape(graph, x);
     if (node->op == OP_reshape) {
         through_reshape(graph, y, x, site, inner);
@@ -238,9 +250,16 @@ static void through_scatter(const Graph *graph, Value y, uint32_t i, Site *inner
 Site site_of_argument(const Graph *graph, Value y, uint32_t i, const Site *site)
 {
     const Node *node = graph_node(graph, y);
-    Site inner = {.group = site->group, .spot = site->spot, .copies = site->copies};
+    Site inner = {.group = site->group,
+                  .spot = site->spot,
+                  .piece = site->piece,
+                  .depth = site->depth + 1,
+                  .copies = site->copies};
     switch (op_info[node->op].class) {
-    case ELEMENTWISE: return *site;
+    case ELEMENTWISE:
+        inner = *site;
+        inner.depth++;
+        break;
     case RANDOM: inner.copies = 1; break; /* seed and step: once a kernel */
     case MOVEMENT: through_movement(graph, y, i, site, &inner); break;
     case REDUCTION: through_reduction(graph, y, site, &inner); break;
@@ -262,7 +281,7 @@ Site site_of_argument(const Graph *graph, Value y, uint32_t i, const Site *site)
 
 static bool is_same_place(const Site *a, const Site *b, int rank)
 {
-    if (a->group != b->group) return false;
+    if (a->group != b->group || a->piece != b->piece) return false;
     for (int d = 0; d < rank; d++)
         if (a->track[d].code != b->track[d].code) return false;
     return true;
@@ -278,6 +297,7 @@ void sites_add(Sites *sites, const Site *site, int rank)
             known->copies = site->copies;
         }
         known->spot = deeper(known->spot, site->spot);
+        if (site->depth > known->depth) known->depth = site->depth;
         return;
     }
     sites->copies += site->copies;

@@ -4,7 +4,7 @@
  * dimensions each of its own moves.  Equal tracks are equal elements, which the kernel computes once. */
 #include "passes/fuse.h"
 
-typedef enum Spot { SPOT_point, SPOT_body, SPOT_factor, SPOT_indexed } Spot;
+typedef enum Spot { SPOT_point, SPOT_body, SPOT_piece, SPOT_factor, SPOT_indexed } Spot;
 
 /* How one dimension moves with the kernel: `code` tells tracks apart (0: always 0, d + 1: dimension d of the root, else a hash
  * of where it came from); `roots` are the dimensions of the root that it is made of one to one, if it is. */
@@ -17,6 +17,7 @@ typedef struct Track {
 typedef struct Site {
     uint32_t group;
     Spot spot;
+    uint32_t piece, depth; /* 1 + the part of the long concat that reads it, and how far away; 0: none */
     double copies; /* evaluations for each element of the value */
     Track track[MAX_RANK];
 } Site;

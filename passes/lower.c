@@ -191,7 +191,8 @@ Scalar value_or_zero(Lower *l, Value x, uint32_t at)
 
 static Part finish(Lower *l, Arena *arena)
 {
-    Part part = {.kernel = lower_tidy(arena, l->kernel)};
+    int64_t *first = arena_array(arena, int64_t, l->buffer.count);
+    Part part = {.kernel = lower_tidy(arena, l->kernel, first), .first = first};
     Value *buffer = arena_array(arena, Value, l->buffer.count);
     for (uint32_t i = 0; i < l->buffer.count; i++)
         buffer[i] = l->buffer.at[i];
@@ -288,17 +289,33 @@ static void build_fill(Lower *l, Value y, double number)
     kernel_store(l->kernel, &access, lower_number(l, graph_type(l->graph, y), number), false);
 }
 
+/* One part of a concat, into its slice. */
+static void build_piece(Lower *l, Value y, uint32_t part, int64_t begin)
+{
+    const Node *node = graph_node(l->graph, y);
+    Value x = node->argument[part];
+    *list_add(l->arena, &l->kernel->span) = node->at;
+    uint32_t from = index_of_shape(l, graph_shape(l->graph, x));
+    Scalar value = value_at(l, x, from);
+    if (l->outcome) return;
+    Index to = l->index.at[from];
+    Coordinate *along = &to.at[node->attribute->axis];
+    *along = coordinate_move(l, along, 1, begin);
+    Access access = access_of(l, y, true, graph_shape(l->graph, y), index_intern(l, &to));
+    kernel_store(l->kernel, &access, value, false);
+}
+
 static void build(Lower *l, Unit *unit, Arena *arena)
 {
     Value y = l->fusion->groups.at[l->group].store.at[0];
     const Node *node = graph_node(l->graph, y);
-    unit->parts = 0;
+    unit->part.count = 0;
     if (node->op != OP_scatter) {
         build_stores(l);
     } else {
         build_fill(l, y, 0);
         *list_add(l->arena, &l->kernel->span) = node->at;
-        unit->part[unit->parts++] = finish(l, arena);
+        *list_add(arena, &unit->part) = finish(l, arena);
         if (shape_elements(graph_shape(l->graph, node->argument[0])) == 0) return;
         Arena *scratch = l->arena;
         begin(l, scratch);
@@ -306,7 +323,41 @@ static void build(Lower *l, Unit *unit, Arena *arena)
         *list_add(l->arena, &l->kernel->span) = node->at;
         l->main = y;
     }
-    if (!l->outcome) unit->part[unit->parts++] = finish(l, arena);
+    if (!l->outcome) *list_add(arena, &unit->part) = finish(l, arena);
+}
+
+/* Attempts until one is made without a wish; false if the group is no more. */
+static bool lower_whole(Lower *l, Arena *scratch, Unit *unit, Arena *arena)
+{
+    bool done = true;
+    do {
+        arena_reset(scratch);
+        begin(l, scratch);
+        build(l, unit, arena);
+        done = grant(l);
+    } while (done && l->outcome);
+    unit->flops = l->flops;
+    return done;
+}
+
+/* The parts of a long concat, each with its own attempts. */
+static void lower_pieces(Lower *l, Arena *scratch, Unit *unit, Arena *arena, Value y)
+{
+    const Node *node = graph_node(l->graph, y);
+    int64_t place = 0;
+    for (uint32_t i = 0; i < node->argument_count; i++) {
+        const Shape *shape = graph_shape(l->graph, node->argument[i]);
+        if (shape_elements(shape) == 0) continue;
+        do {
+            arena_reset(scratch);
+            begin(l, scratch);
+            build_piece(l, y, i, place);
+            grant(l);
+        } while (l->outcome);
+        *list_add(arena, &unit->part) = finish(l, arena);
+        unit->flops += l->flops;
+        place += shape->extent[node->attribute->axis];
+    }
 }
 
 bool lower_group(Arena *arena, Fusion *fusion, uint32_t group, Unit *unit)
@@ -314,15 +365,13 @@ bool lower_group(Arena *arena, Fusion *fusion, uint32_t group, Unit *unit)
     Arena *scratch = arena_open(&host_default);
     if (!scratch) out_of_memory();
     Lower l = {.graph = fusion->graph, .fusion = fusion, .kept = arena, .group = group};
+    Value root = fusion->groups.at[group].store.at[0];
     bool done = true;
-    do {
-        arena_reset(scratch);
-        begin(&l, scratch);
-        build(&l, unit, arena);
-        done = grant(&l);
-    } while (done && l.outcome);
-    unit->flops = l.flops;
-    if (done) unit->main = l.main.id ? l.main : fusion->groups.at[group].store.at[0];
+    if (fusion_in_pieces(l.graph, root))
+        lower_pieces(&l, scratch, unit, arena, root);
+    else
+        done = lower_whole(&l, scratch, unit, arena);
+    if (done) unit->main = l.main.id ? l.main : root;
     arena_close(scratch);
     return done;
 }

@@ -9,8 +9,8 @@ typedef LIST(Value) Values;
 
 static void want_loads(Arena *arena, const Unit *unit, Values *todo)
 {
-    for (uint32_t p = 0; p < unit->parts; p++) {
-        const Part *part = &unit->part[p];
+    for (uint32_t p = 0; p < unit->part.count; p++) {
+        const Part *part = &unit->part.at[p];
         for (uint32_t i = 0; i < part->kernel->buffer.count; i++)
             if (!part->kernel->buffer.at[i].written) *list_add(arena, todo) = part->buffer[i];
     }
@@ -64,7 +64,7 @@ static void note_cycle(Walk *walk, uint32_t unit)
 {
     for (uint32_t i = walk->depth; i-- > 0;) {
         const Unit *on = &walk->units->unit.at[walk->path[i] - 1];
-        const Part *part = &on->part[0];
+        const Part *part = &on->part.at[0];
         for (uint32_t b = 0; b < part->kernel->buffer.count; b++)
             if (part->kernel->buffer.at[b].written)
                 *list_add(walk->arena, &walk->split) = part->buffer[b];

@@ -46,6 +46,7 @@ typedef struct Tidy {
     bool *live;
     Access *access;        /* by scalar: the flattened access */
     Access *store;         /* by store */
+    int64_t *first, *end;  /* by buffer: the elements that are touched */
     bool joined[MAX_AXES]; /* axis a is the outer part of axis a + 1 */
     Axis axis[MAX_AXES];
     int64_t
@@ -96,6 +97,38 @@ static void flatten_all(Tidy *t, Arena *arena)
     }
     for (uint32_t i = 0; i < from->store.count; i++)
         t->store[i] = flatten(from, &from->store.at[i].at);
+}
+
+/* -- the touched part of a buffer ----------------------------------------------------------------------- */
+
+static void touch(Tidy *t, const Access *access)
+{
+    int64_t first = access->offset, end = first + 1;
+    if (access->rank > 1 || (access->rank && access->at[0].guarded)) {
+        first = 0;
+        end = t->from->buffer.at[access->buffer].elements;
+    } else if (access->rank) {
+        end = first + access->at[0].extent;
+    }
+    int64_t *known_first = &t->first[access->buffer], *known_end = &t->end[access->buffer];
+    *known_first = *known_end && *known_first < first ? *known_first : first;
+    *known_end = *known_end > end ? *known_end : end;
+}
+
+/* Where a buffer begins is the caller's business: kernels that differ in nothing else are one. */
+static void cut_buffers(Tidy *t, Arena *arena)
+{
+    const Kernel *from = t->from;
+    t->end = arena_array(arena, int64_t, from->buffer.count);
+    for (uint32_t i = 1; i < from->scalar.count; i++)
+        if (t->live[i] && from->scalar.at[i].op == SCALAR_load) touch(t, &t->access[i]);
+    for (uint32_t i = 0; i < from->store.count; i++)
+        touch(t, &t->store[i]);
+    for (uint32_t i = 1; i < from->scalar.count; i++)
+        if (t->live[i] && from->scalar.at[i].op == SCALAR_load)
+            t->access[i].offset -= t->first[t->access[i].buffer];
+    for (uint32_t i = 0; i < from->store.count; i++)
+        t->store[i].offset -= t->first[t->store[i].buffer];
 }
 
 /* -- merging axes --------------------------------------------------------------------------------------- */
@@ -206,19 +239,22 @@ static Scalar rebuild(const Tidy *t, Kernel *to, uint32_t i, const Scalar *now)
     return kernel_apply(to, node->op, node->type, argument);
 }
 
-Kernel *lower_tidy(Arena *arena, const Kernel *from)
+Kernel *lower_tidy(Arena *arena, const Kernel *from, int64_t *first)
 {
     Arena *scratch = from->arena;
-    Tidy t = {.from = from, .live = arena_array(scratch, bool, from->scalar.count)};
+    Tidy t = {.from = from, .live = arena_array(scratch, bool, from->scalar.count), .first = first};
     mark_live(&t);
     flatten_all(&t, scratch);
+    cut_buffers(&t, scratch);
     find_joined(&t);
 
     Kernel *to = kernel_new(arena);
     make_axes(&t, to);
-    for (uint32_t i = 0; i < from->buffer.count; i++)
-        kernel_buffer(to, from->buffer.at[i].type, from->buffer.at[i].elements,
-                      from->buffer.at[i].written);
+    for (uint32_t i = 0; i < from->buffer.count; i++) {
+        int64_t touched = t.end[i] - t.first[i];
+        int64_t elements = touched ? touched : from->buffer.at[i].elements;
+        kernel_buffer(to, from->buffer.at[i].type, elements, from->buffer.at[i].written);
+    }
     Scalar *now = arena_array(scratch, Scalar, from->scalar.count);
     for (uint32_t i = 1; i < from->scalar.count; i++)
         if (t.live[i]) now[i] = rebuild(&t, to, i, now);

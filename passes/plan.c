@@ -76,11 +76,13 @@ static uint32_t add_step(Plan *plan, const Step *step)
 
 static void add_unit(Plan *plan, const Unit *unit)
 {
-    Step step = {.parts = unit->parts, .flops = unit->flops, .main = unit->main};
-    for (uint32_t p = 0; p < unit->parts; p++) {
-        const Part *part = &unit->part[p];
+    Step step = {.parts = unit->part.count, .flops = unit->flops, .main = unit->main};
+    step.part = arena_array(plan->scratch, StepPart, step.parts);
+    for (uint32_t p = 0; p < step.parts; p++) {
+        const Part *part = &unit->part.at[p];
         uint32_t count = part->kernel->buffer.count;
         step.part[p].kernel = part->kernel;
+        step.part[p].first = part->first;
         step.part[p].slot = arena_array(plan->scratch, uint32_t, count);
         for (uint32_t i = 0; i < count; i++)
             step.part[p].slot[i] = slot_of(plan, part->buffer[i]);
@@ -93,7 +95,8 @@ static uint32_t add_copy(Plan *plan, Value value, uint32_t from, uint32_t to, Sp
     const Graph *graph = plan->input->graph;
     Type type = graph_type(graph, value);
     Kernel *kernel = lower_copy(plan->arena, type, shape_elements(graph_shape(graph, value)), at);
-    Step step = {.parts = 1, .main = value, .part[0].kernel = kernel};
+    Step step = {.parts = 1, .main = value, .part = arena_new(plan->scratch, StepPart)};
+    step.part[0].kernel = kernel;
     step.part[0].slot = arena_array(plan->scratch, uint32_t, 2);
     step.part[0].slot[0] = from;
     step.part[0].slot[1] = to;
@@ -293,11 +296,15 @@ static uint32_t share_kernel(Plan *plan, Module *module, Shared *shared, Kernel 
     return module->kernel.count - 1;
 }
 
-static Region region_of(const Plan *plan, uint32_t slot)
+/* The bytes of buffer `i`: of all that its slot holds, what the kernel touches. */
+static Region region_of(const Plan *plan, const StepPart *part, uint32_t i)
 {
-    const Slot *at = &plan->slot.at[slot];
-    Region region = {.place = at->place, .index = at->index, .bytes = at->bytes};
-    if (at->place == PLACE_arena) region.offset = plan->block.at[at->block - 1].offset;
+    const Slot *at = &plan->slot.at[part->slot[i]];
+    const BufferInfo *buffer = &part->kernel->buffer.at[i];
+    int64_t size = type_info[buffer->type].bytes;
+    Region region = {.place = at->place, .index = at->index, .bytes = buffer->elements * size};
+    if (part->first) region.offset = part->first[i] * size;
+    if (at->place == PLACE_arena) region.offset += plan->block.at[at->block - 1].offset;
     return region;
 }
 
@@ -343,7 +350,7 @@ static const char *label_of(const Plan *plan, const Step *step)
 {
     const Program *program = plan->input->program;
     Text text = {.arena = plan->arena};
-    bool copies = step->part[0].kernel->scalar.count == 2 &&
+    bool copies = step->parts == 1 && step->part[0].kernel->scalar.count == 2 &&
                   step->part[0].kernel->scalar.at[1].op == SCALAR_load && !step->flops;
     Op op = graph_node(plan->input->graph, step->main)->op;
     text_add(&text, "%s", copies ? "copy" : op_info[op].name);
@@ -370,8 +377,8 @@ static void add_calls(Plan *plan, Module *module, Shared *shared, uint32_t numbe
         const Kernel *kernel = step->part[p].kernel;
         Region *binding = arena_array(plan->arena, Region, kernel->buffer.count);
         for (uint32_t i = 0; i < kernel->buffer.count; i++)
-            binding[i] = region_of(plan, step->part[p].slot[i]);
-        Call call = {.count = kernel->buffer.count, .binding = binding, .label = label};
+            binding[i] = region_of(plan, &step->part[p], i);
+        Call call = {.count = kernel->buffer.count, .part = p, .binding = binding, .label = label};
         call.at = kernel->span.count ? kernel->span.at[0] : (Span){0};
         call.flops = p + 1 == step->parts ? step->flops : 0;
         call.bytes = traffic(plan->scratch, kernel);

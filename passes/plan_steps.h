@@ -16,11 +16,12 @@ typedef struct Slot {
 
 typedef struct StepPart {
     Kernel *kernel;
-    uint32_t *slot; /* of each buffer */
+    uint32_t *slot;       /* of each buffer */
+    const int64_t *first; /* and the element of it that the buffer begins at; NULL: 0 */
 } StepPart;
 
 typedef struct Step {
-    StepPart part[2];
+    StepPart *part;
     uint32_t parts;
     int64_t flops;
     Value main;

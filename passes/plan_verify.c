@@ -34,9 +34,15 @@ static int64_t room_of(const Check *check, const Region *region)
 
 static bool overlap(const Region *a, const Region *b)
 {
-    if (a->place != b->place) return false;
-    if (a->place != PLACE_arena) return a->index == b->index;
+    if (a->place != b->place || (a->place != PLACE_arena && a->index != b->index)) return false;
     return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+}
+
+static bool holds(const Region *outer, const Region *inner)
+{
+    return outer->place == inner->place && outer->index == inner->index &&
+           outer->offset <= inner->offset &&
+           inner->offset + inner->bytes <= outer->offset + outer->bytes;
 }
 
 static bool region_same(const Region *a, const Region *b)
@@ -69,10 +75,24 @@ static void check_call(Check *check, uint32_t number)
     }
 }
 
-/* Regions of the arena and of outputs that hold a whole value now. */
+/* Regions of the arena and of outputs that hold a value now; of one that is written in parts, from the first to the last byte
+ * so far. (That the slices leave no gaps is not seen here.) */
 typedef struct Alive {
     LIST(Region) region;
 } Alive;
+
+/* What the first part and those after it have written: the region that was added last, and this one. */
+static Region hull_of(const Alive *alive, const Region *written)
+{
+    const Region *last = list_last(&alive->region);
+    if (last->place != written->place || last->index != written->index) return *written;
+    int64_t end = written->offset + written->bytes;
+    Region hull = *last;
+    if (written->offset < hull.offset) hull.offset = written->offset;
+    if (last->offset + last->bytes > end) end = last->offset + last->bytes;
+    hull.bytes = end - hull.offset;
+    return hull;
+}
 
 static void write_region(Arena *arena, Alive *alive, const Region *region)
 {
@@ -87,7 +107,7 @@ static bool is_alive(const Alive *alive, const Region *region)
 {
     if (region->place != PLACE_arena && region->place != PLACE_output) return true;
     for (uint32_t i = 0; i < alive->region.count; i++)
-        if (region_same(&alive->region.at[i], region)) return true;
+        if (holds(&alive->region.at[i], region)) return true;
     return false;
 }
 
@@ -107,7 +127,11 @@ const char *plan_verify(const Module *module, const Program *program, Arena *are
             if (!kernel->buffer.at[i].written && !is_alive(&alive, &call->binding[i]))
                 text_add(&check.text, "call %u, buffer %u: read before written\n", c, i);
         for (uint32_t i = 0; i < call->count; i++)
-            if (kernel->buffer.at[i].written) write_region(arena, &alive, &call->binding[i]);
+            if (kernel->buffer.at[i].written) {
+                Region region = call->binding[i];
+                if (call->part > 0) region = hull_of(&alive, &region);
+                write_region(arena, &alive, &region);
+            }
     }
     return check.text.count ? text_done(&check.text) : NULL;
 }

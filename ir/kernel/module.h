@@ -16,13 +16,14 @@ typedef enum RegionPlace {
 typedef struct Region {
     RegionPlace place;
     uint32_t index; /* of the state, input, output or literal */
-    int64_t offset; /* bytes */
+    int64_t offset; /* bytes; of a kernel that takes a slice, where the slice begins: aligned as its elements are */
     int64_t bytes;
 } Region;
 
 typedef struct Call {
     uint32_t kernel;       /* index into Module.kernel */
     uint32_t count;        /* = kernel's buffers */
+    uint32_t part;         /* calls that fill one buffer together follow each other and are counted from 0 */
     const Region *binding; /* one a buffer */
     Span at;               /* the line of the model file it stands for */
     const char *label;     /* "dot fc1", for profiles */

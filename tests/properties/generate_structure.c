@@ -190,11 +190,11 @@ static Value make_pad(Generator *g, Value first)
 
 static Value make_concat(Generator *g, Value first)
 {
-    Value part[3] = {any_operand(g, first)};
+    Value part[12] = {any_operand(g, first)};
     Shape shape = *graph_shape(g->graph, part[0]);
     if (!shape.rank) return (Value){0};
     Attribute attribute = {.axis = (int)draw(g, 0, shape.rank - 1)};
-    int64_t count = draw(g, 1, 3);
+    int64_t count = draw(g, 0, 4) ? draw(g, 1, 3) : draw(g, 9, 12);
     for (int64_t i = 1; i < count; i++) {
         shape.extent[attribute.axis] = draw(g, 1, 3);
         part[i] = generate_operand(g, graph_type(g->graph, part[0]), &shape);

@@ -200,8 +200,12 @@ static Value concat(Random *r, Value x)
     bool fits = shape_at(r, z)->rank == shape.rank;
     for (int d = 0; fits && d < shape.rank; d++)
         fits = d == axis || shape_at(r, z)->extent[d] == shape.extent[d];
-    Value all[] = {x, y, z};
-    return ir_concat(r->graph, fits ? 3 : 2, all, axis);
+    Value all[16] = {x, y, z};
+    int count = fits ? 3 : 2;
+    if (pick(r, 4) == 0) /* long enough to be stored in pieces */
+        for (int end = 9 + pick(r, 7); count < end; count++)
+            all[count] = pick(r, 2) ? unary(r, all[pick(r, count)]) : all[pick(r, count)];
+    return ir_concat(r->graph, (uint32_t)count, all, axis);
 }
 
 static Value window(Random *r, Value x)

@@ -239,6 +239,66 @@ START_TEST(a_sum_below_a_concat_is_not_a_row_of_its_consumer)
 }
 END_TEST
 
+/* Parts that are loaded, moved, computed on the spot, shared, numbers, empty, and of several extents. */
+START_TEST(long_concats_are_stored_in_pieces)
+{
+    const char text[] = "entry predict (x: f32[3, 4], y: f32[3, 1], e: f32[3, 0]) {\n"
+                        "  %1 = exp x : f32[3, 4]\n"
+                        "  %2 = sin y : f32[3, 1]\n"
+                        "  %3 = sin %2 : f32[3, 1]\n"
+                        "  %4 = slice x [2:-1, 1:2] : f32[3, 2]\n"
+                        "  %5 = constant 3 : f32[3, 2]\n"
+                        "  %6 = sum x [1] : f32[3]\n"
+                        "  %7 = reshape %6 : f32[3, 1]\n"
+                        "  %8 = concat %3, y, e, x, %2, %1, %4, y, %5, %7, %3 1 : f32[3, 18]\n"
+                        "  %9 = slice %8 [0:1, 17:-2] : f32[3, 8]\n"
+                        "  %10 = sum %9 [1] : f32[3]\n"
+                        "  output z = %8\n"
+                        "  output w = %10\n"
+                        "}\n";
+    lowering_calls(text, NEAR);
+}
+END_TEST
+
+static const char *scan_of(Arena *arena, int steps)
+{
+    Text text = {.arena = arena};
+    text_add(&text, "entry predict (x: f32[5, %d]) {\n  %%1 = sin x : f32[5, %d]\n", steps, steps);
+    text_add(&text, "  %%2 = slice %%1 [0:1, 0:1] : f32[5, 1]\n");
+    for (int i = 1; i < steps; i++) {
+        text_add(&text, "  %%%d = slice %%1 [0:1, %d:1] : f32[5, 1]\n", 3 * i, i);
+        text_add(&text, "  %%%d = tanh %%%d : f32[5, 1]\n", 3 * i + 1, 3 * i - 1);
+        text_add(&text, "  %%%d = add %%%d, %%%d : f32[5, 1]\n", 3 * i + 2, 3 * i, 3 * i + 1);
+    }
+    text_add(&text, "  %%%d = concat ", 3 * steps);
+    for (int i = 0; i < steps; i++)
+        text_add(&text, "%s%%%d", i ? ", " : "", 3 * i + 2);
+    text_add(&text, " 1 : f32[5, %d]\n", steps);
+    text_add(&text, "  %%%d = sum %%%d [0, 1] : f32[]\n", 3 * steps + 1, 3 * steps);
+    text_add(&text, "  %%%d = gradient %%%d, x : f32[5, %d]\n", 3 * steps + 2, 3 * steps + 1,
+             steps);
+    text_add(&text, "  output y = %%%d\n  output dx = %%%d\n}\n", 3 * steps, 3 * steps + 2);
+    return text_done(&text);
+}
+
+/* What the steps of a scan yield, and the gradient by what they read: more steps are more calls of the same kernels. */
+START_TEST(steps_of_a_scan_share_their_kernels)
+{
+    Arena *arena = arena_open(&host_default);
+    uint32_t kernels[2], calls[2];
+    for (int i = 0; i < 2; i++) {
+        Lowering *l = lowering_run(scan_of(arena, i ? 160 : 40), 1e-4);
+        kernels[i] = l->module->kernel.count;
+        calls[i] = l->module->call.count;
+        lowering_close(l);
+    }
+    ck_assert_uint_le(kernels[1], kernels[0] + 4);
+    ck_assert_uint_le(kernels[0], 30);
+    ck_assert_uint_le(calls[1], 5 * calls[0]);
+    arena_close(arena);
+}
+END_TEST
+
 START_TEST(small_random_graphs)
 {
     Arena *arena = arena_open(&host_default);
@@ -279,6 +339,8 @@ Suite *suite_lower(void)
     tcase_add_test(tests, narrow_operands_are_widened);
     tcase_add_test(tests, guards_hold_for_what_is_computed_inline);
     tcase_add_test(tests, a_sum_below_a_concat_is_not_a_row_of_its_consumer);
+    tcase_add_test(tests, long_concats_are_stored_in_pieces);
+    tcase_add_test(tests, steps_of_a_scan_share_their_kernels);
     tcase_add_loop_test(tests, small_random_graphs, 0, 10);
     tcase_add_loop_test(tests, large_random_graphs, 0, 4);
     suite_add_tcase(suite, tests);

@@ -137,6 +137,29 @@ START_TEST(the_verifier_sees_overlaps)
 }
 END_TEST
 
+/* A concat in nine pieces, which its reader needs all: none may be missing, nor be taken for a value of its own. */
+START_TEST(the_verifier_follows_pieces)
+{
+    Lowering *l = lowering_of("entry predict (x: f32[4, 3], y: f32[4, 2]) {\n"
+                              "  %1 = concat x, y, x, y, x, y, x, y, x 1 : f32[4, 23]\n"
+                              "  %2 = dot %1, %1 mk,nk->mn : f32[4, 4]\n"
+                              "  output y = %2\n"
+                              "}\n");
+    Module *module = l->module;
+    ck_assert_uint_eq(module->call.count, 10);
+    ck_assert_uint_eq(module->kernel.count, 3);
+    ck_assert_ptr_null(plan_verify(module, l->program, l->arena));
+    Call last = module->call.at[8];
+    ck_assert_uint_eq(last.part, 8);
+    module->call.at[8] = module->call.at[7];
+    ck_assert_ptr_nonnull(plan_verify(module, l->program, l->arena));
+    module->call.at[8] = last;
+    module->call.at[8].part = 0;
+    ck_assert_ptr_nonnull(plan_verify(module, l->program, l->arena));
+    lowering_close(l);
+}
+END_TEST
+
 START_TEST(calls_are_named_after_what_they_do)
 {
     Lowering *l = lowering_of("state fc.weight: f32[8, 8] parameter\n"
@@ -181,6 +204,7 @@ Suite *suite_plan(void)
     tcase_add_test(tests, adam_updates_in_place);
     tcase_add_test(tests, dead_values_give_their_bytes_away);
     tcase_add_test(tests, the_verifier_sees_overlaps);
+    tcase_add_test(tests, the_verifier_follows_pieces);
     tcase_add_test(tests, calls_are_named_after_what_they_do);
     tcase_add_test(tests, ten_thousand_nodes);
     suite_add_tcase(suite, tests);
