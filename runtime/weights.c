@@ -125,9 +125,11 @@ static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, boo
         report_hint(report, "the file has it transposed: `weights \"%s\" { \"%s\" -> transpose }`", l->path, name);
 }
 
-/* Optimizer states of a checkpoint and PyTorch's batch counters are not weights, and not surprising either. */
+/* What training keeps (in checkpoints and in what `init` writes) and PyTorch's batch counters are not weights, and not
+ * surprising either. */
 static bool expected_extra(const Loading *l, const char *name)
 {
+    if (strncmp(name, "optimizer.", 10) == 0 || strncmp(name, "train.", 6) == 0) return true;
     const char *counter = "num_batches_tracked";
     size_t length = strlen(name), counted = strlen(counter);
     if (length >= counted && !strcmp(name + length - counted, counter)) return true;
