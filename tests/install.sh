@@ -2,7 +2,7 @@
 # Installs the Debian packages that mlc builds and is tested with; does nothing when they are all there.
 set -eu
 packages="python3 cmake ninja-build gcc pkg-config check llvm-19-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev dataset-fashion-mnist"
-[ "${1:-}" = bench ] && packages="$packages python3-torch libopenblas0-openmp"
+[ "${1:-}" = bench ] && packages="$packages python3-torch libopenblas0-openmp libopenblas-dev libdnnl-dev libxsmm-dev"
 
 missing=
 for package in $packages; do

@@ -1,75 +1,203 @@
 #!/usr/bin/python3
-"""Trains on mlc and on PyTorch in turn, in one run, and prints the ratio of their speeds.
+"""Runs the workloads on mlc and on every peer in turn, in one run, and prints a table of ratios; see README.md beside this file.
 
-    tests/bench/compare.py [--mlc build/mlc] [--rounds 5] [--threads 2] [--least 0.5]
+    tests/bench/compare.py [--mlc build/mlc] [--rounds 5] [--threads 2] [--quick] [--markdown FILE] [--least RATIO] [ITEM...]
 
-PyTorch (Debian's python3-torch) is measured at its best: see targets. Both layouts of its memory are tried and the faster one counts. Each
-figure is a median over the rounds; the ratio is taken round by round, so a machine whose speed drifts does not favour either. With --least, exits 1
-when the ratio stays below it."""
+Items (default all): w1 w2 w3 w4 w6 (training; losses must agree first), bf16, batch1, w5 (inference), threads, contractions, start.
+Exits 1 when losses disagree, and with --least when the ratio of a training row stays below it."""
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
+import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-WORKLOADS = {"digits": ("examples/digits/mnist.mlc", 128), "mlp": ("tests/bench/mlp.mlc", 500)}
-
-
-def torch_environment(threads):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS")}
-    environment.update(OMP_NUM_THREADS=str(threads), MALLOC_TRIM_THRESHOLD_="100000000000",
-                       MALLOC_MMAP_THRESHOLD_="100000000000", MALLOC_TOP_PAD_="100000000")
-    return environment
+import contractions
+import start
+from sides import LOAD, Mlc, ROOT, alternate, median_ratio, peer_environment, torch_version, torch_worker
+from table import Row, Table, speed
+from workloads import BF16_TOLERANCE, LOSS_STEPS, TARGETS, WORKLOADS
 
 
-def torch_speed(workload, batch, threads, seconds, channels_last):
-    command = ["/usr/bin/python3", os.path.join(HERE, "torch_train.py"), workload, str(batch), str(threads), str(seconds),
-               "1" if channels_last else "0"]
-    return float(subprocess.run(command, env=torch_environment(threads), check=True, capture_output=True, text=True).stdout)
+class Comparison:
+    def __init__(self, options):
+        self.options = options
+        self.mlc = Mlc(options.mlc, options.quick)
+        self.table = Table()
+        self.torch = None
+        self.ratios = []
+        self.version = f"PyTorch {torch_version()}"
+        self.seconds = 0.3 if options.quick else 2
+
+    def start_torch(self):
+        """Debian's PyTorch runs on whatever BLAS is installed; the reference one is fifty times too slow to compare with."""
+        self.torch = torch_worker(peer_environment(self.options.threads))
+        peak = self.mlc.bench("w2.mlc", self.options.threads, repeat=5)["peak_flops"]
+        reached = self.torch.ask(do="gemm", threads=self.options.threads)["flops"]
+        if reached < 0.3 * peak:
+            sys.exit(f"PyTorch multiplies matrices at {reached / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s: install libopenblas0-openmp, "
+                     "or wait until the machine is quiet")
+
+    def best_request(self, request, variants):
+        """One variant after the other, each kept if it is faster."""
+        best, seconds = dict(request, seconds=self.seconds / 4), None
+        for name, values in variants.items():
+            for value in values:
+                if value == best.get(name, values[0]) and seconds:
+                    continue
+                now = LOAD.watch(lambda: self.torch.ask(**{**best, name: value}))["seconds"]
+                if seconds is None or now < seconds:
+                    best, seconds = {**best, name: value}, now
+        chosen = [str(n) if v is True else f"{n} {v}" for n, v in best.items() if n in variants and v]
+        return dict(best, seconds=self.seconds), ", ".join(chosen)
+
+    # --- losses ---------------------------------------------------------------------------------------------------------------
+
+    def losses_agree(self, name, precision=None):
+        """Both sides start from mlc's weights and see the same batch every step, so that its order does not matter."""
+        w, model = WORKLOADS[name], f"{name}.mlc"
+        with tempfile.TemporaryDirectory() as folder:
+            weights, data = os.path.join(folder, "init.safetensors"), os.path.join(folder, "data.safetensors")
+            self.mlc.weights(model, weights)
+            request = {"workload": name, "batch": w.batch, "threads": self.options.threads}
+            self.torch.ask(do="data", path=data, **request)
+            theirs = self.torch.ask(do="losses", weights=weights, data=data, steps=LOSS_STEPS, dropout=0, **request)["losses"]
+            ours = self.mlc.losses(model, folder, LOSS_STEPS, w.check, precision)
+        if len(ours) != len(theirs):
+            sys.exit(f"{name}: {len(ours)} steps of mlc, {len(theirs)} of PyTorch")
+        worst = max(abs(a - b) / abs(b) for a, b in zip(ours, theirs))
+        tolerance = BF16_TOLERANCE if precision == "bf16" else w.tolerance
+        if not worst <= tolerance:
+            sys.exit(f"{name}: losses disagree by {worst:.1e} relative (at most {tolerance:g})\n  mlc     {ours}\n  PyTorch {theirs}")
+        self.table.note(f"{w.title}{', bf16' if precision else ''}: losses of {LOSS_STEPS} steps from {theirs[0]:.4f} to {theirs[-1]:.4f} agree to "
+                        f"{worst:.1e} relative (at most {tolerance:g})")
+
+    # --- items ----------------------------------------------------------------------------------------------------------------
+
+    def against_torch(self, what, request, variants, ours, target, unit, units):
+        """units: of work in one run of either side."""
+        request, chosen = self.best_request(request, variants)
+        theirs, mine = alternate(self.options.rounds, lambda: units / self.torch.ask(**request)["seconds"], lambda: units / ours())
+        peer = self.version + (f" ({chosen})" if chosen else "")
+        ratio = median_ratio(mine, theirs)
+        self.table.add(Row(what, peer, speed(theirs, unit), speed(mine, unit), ratio, target))
+        return ratio
+
+    def train(self, name):
+        w = WORKLOADS[name]
+        self.losses_agree(name)
+        cases = [("", {}, ())]
+        if name == "w4":
+            cases = [(", dropout 0.1", {}, ()), (", no dropout", {"dropout": 0}, ("drop=0",))]
+        for suffix, more, sets in cases:
+            request = dict(do="train", workload=name, batch=w.batch, threads=self.options.threads, **more)
+            self.ratios.append(self.against_torch(
+                f"{w.title} train, batch {w.batch}{suffix}", request, w.variants,
+                lambda: self.mlc.bench(f"{name}.mlc", self.options.threads, sets=sets)["seconds"]["median"], TARGETS[f"train {name}"], w.unit,
+                w.batch * w.per_sample))
+
+    def batch1(self):
+        for name in ("w1", "w2", "w6"):
+            w = WORKLOADS[name]
+            request = dict(do="train", workload=name, batch=1, threads=1)
+            variants = {"threads": (1, self.options.threads), **w.variants}
+
+            def ours(threads=self.options.threads):
+                return self.mlc.bench(f"{name}.mlc", threads, sets=("train.batch=1",))["seconds"]["median"]
+
+            self.against_torch(f"{w.title} train, batch 1", request, variants, ours, TARGETS["train batch 1"], w.unit, 1)
+            self.threads_over_one(f"{w.title} train, batch 1", ours, TARGETS["second thread at batch 1"], w.unit, 1)
+
+    def threads_over_one(self, what, seconds, target, unit, units):
+        one, many = alternate(self.options.rounds, lambda: units / seconds(1), lambda: units / seconds(self.options.threads))
+        self.table.add(Row(f"{what}, {self.options.threads} threads over 1", "mlc, 1 thread", speed(one, unit), speed(many, unit),
+                           median_ratio(many, one), target))
+
+    def threads(self):
+        for name in ("w1", "w2", "w3", "w4"):
+            w = WORKLOADS[name]
+            target = TARGETS["two threads over one"] if self.options.threads == 2 else None
+            self.threads_over_one(f"{w.title} train, batch {w.batch}", lambda t: self.mlc.bench(f"{name}.mlc", t)["seconds"]["median"], target,
+                                  w.unit, w.batch * w.per_sample)
+
+    def bf16(self):
+        """mlc's bf16 against mlc's f32."""
+        with open("/proc/cpuinfo") as file:
+            target = TARGETS["bf16 with AMX" if "amx_bf16" in file.read() else "bf16 without AMX"]
+        self.losses_agree("w4", "bf16")
+        w, units = WORKLOADS["w4"], 8 * 256
+
+        def measure(precision):
+            return units / self.mlc.bench("w4.mlc", self.options.threads, precision=precision)["seconds"]["median"]
+
+        f32, bf16 = alternate(self.options.rounds, lambda: measure("f32"), lambda: measure("bf16"))
+        self.table.add(Row(f"{w.title} train, bf16 over f32", "mlc, f32", speed(f32, w.unit), speed(bf16, w.unit), median_ratio(bf16, f32), target))
+
+    def w5(self):
+        for name in ("w1", "w3"):
+            for batch in (128, 1):
+                w = WORKLOADS[name]
+                request = dict(do="predict", workload=name, batch=batch, threads=self.options.threads)
+                variants = {"channels_last": (False, True), "jit": (False, True, "optimized")}
+                if batch == 1:
+                    variants["threads"] = (self.options.threads, 1)
+                what = f"W5 {w.title[3:]} predict, batch {batch}, f32"
+                self.against_torch(
+                    what, request, variants,
+                    lambda: self.mlc.bench(f"{name}.mlc", self.options.threads, "predict", (f"train.batch={batch}",))["seconds"]["median"],
+                    TARGETS[f"predict {name}"], w.unit, batch)
+                self.table.add(Row(what, "ONNX Runtime", "not measured: Debian 12 has no package of it", "", None, TARGETS[f"predict {name}"]))
+
+    def run(self, items):
+        if set(items) - {"contractions", "threads"}:
+            self.start_torch()
+        for item in items:
+            if item in WORKLOADS:
+                self.train(item)
+            elif item == "contractions":
+                contractions.compare(self.options, self.mlc, self.table)
+            elif item == "start":
+                start.compare(self.options, self.mlc, self.torch, self.table)
+            else:
+                getattr(self, item)()
+        if self.torch:
+            self.torch.close()
 
 
-def mlc_bench(mlc, model, threads):
-    command = [mlc, "bench", os.path.join(ROOT, model), "--entry", "step", "--json", "--threads", str(threads)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+ITEMS = [*WORKLOADS, "bf16", "batch1", "w5", "threads", "contractions", "start"]
 
 
-def require_blas(options):
-    """Debian's PyTorch runs on whatever BLAS is installed; the reference one is fifty times too slow to compare with."""
-    peak = mlc_bench(options.mlc, WORKLOADS["mlp"][0], options.threads)["peak_flops"]
-    reached = torch_speed("gemm", 1024, options.threads, 1, False)
-    if reached < 0.3 * peak:
-        sys.exit(f"PyTorch multiplies matrices at {reached / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s: install libopenblas0-openmp")
-
-
-def compare(name, options):
-    model, batch = WORKLOADS[name]
-    best = {c: torch_speed(name, batch, options.threads, 1, c) for c in (False, True)}
-    channels_last = best[True] > best[False]
-    ours, theirs = [], []
-    for _ in range(options.rounds):
-        theirs.append(torch_speed(name, batch, options.threads, 2, channels_last))
-        ours.append(mlc_bench(options.mlc, model, options.threads)["samples_per_second"])
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs))
-    print(f"| {name}, batch {batch} | {statistics.median(theirs):,.0f} | {statistics.median(ours):,.0f} | {ratio:.2f} |")
-    return ratio
+def machine(mlc, threads):
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown CPU")
+    peaks = [mlc.bench("w2.mlc", threads, repeat=5) for _ in range(3)]
+    flops, copied = (statistics.median(p[key] for p in peaks) for key in ("peak_flops", "peak_bytes_per_second"))
+    return f"{model}, {threads} threads, measured peaks {flops / 1e9:.0f} GFLOP/s (f32) and {copied / 1e9:.1f} GB/s (copy)"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mlc", default=os.path.join(ROOT, "build", "mlc"))
+    parser.add_argument("--peers", default=os.path.join(ROOT, "build", "tests", "bench_peers"), help="the libraries of products")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--least", type=float, default=0)
-    parser.add_argument("workloads", nargs="*", default=list(WORKLOADS))
+    parser.add_argument("--quick", action="store_true", help="one round, short turns: whether it works, not how fast")
+    parser.add_argument("--markdown", metavar="FILE", help="write the table there too")
+    parser.add_argument("--least", type=float, default=0, metavar="RATIO", help="exit 1 when a training row's ratio is below")
+    parser.add_argument("items", nargs="*", metavar="ITEM", help=" ".join(ITEMS))
     options = parser.parse_args()
-    require_blas(options)
-    print(f"| training, {options.threads} threads | PyTorch, samples/s | mlc, samples/s | ratio |")
-    print("|---|---|---|---|")
-    ratios = [compare(name, options) for name in options.workloads]
-    return 1 if min(ratios) < options.least else 0
+    for item in options.items:
+        if item not in ITEMS:
+            parser.error(f"unknown item `{item}`: one of {' '.join(ITEMS)}")
+    if options.quick:
+        options.rounds = 1
+    comparison = Comparison(options)
+    comparison.table.begin(machine(comparison.mlc, options.threads))
+    comparison.run(options.items or ITEMS)
+    comparison.table.note(f"{options.rounds} rounds; {LOAD.summary()}")
+    comparison.table.end()
+    if options.markdown:
+        comparison.table.write(options.markdown)
+    return 1 if comparison.ratios and min(comparison.ratios) < options.least else 0
 
 
 if __name__ == "__main__":

@@ -9,84 +9,17 @@ import gzip
 import json
 import math
 import os
-import struct
 import subprocess
 import sys
 import tempfile
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 
+from torch_models import VOCABULARY, W4, WINDOW, read_safetensors
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LAYERS, HEADS, WIDTH, VOCABULARY, WINDOW, BATCH = 6, 6, 384, 256, 256, 8
-
-
-def read_safetensors(path):
-    data = open(path, "rb").read()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-    out = {}
-    for name, t in header.items():
-        if t["dtype"] != "F32":
-            continue
-        begin, end = t["data_offsets"]
-        out[name] = torch.frombuffer(bytearray(data[8 + size + begin:8 + size + end]), dtype=torch.float32).reshape(t["shape"])
-    return out
-
-
-class Attention(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.c_attn = nn.Linear(WIDTH, 3 * WIDTH)
-        self.c_proj = nn.Linear(WIDTH, WIDTH)
-
-    def forward(self, x):
-        n, t, w = x.shape
-        q, k, v = (y.view(n, t, HEADS, w // HEADS).transpose(1, 2) for y in self.c_attn(x).split(WIDTH, 2))
-        scores = q @ k.transpose(-1, -2) / math.sqrt(w // HEADS)
-        scores = scores.masked_fill(torch.ones(t, t, dtype=torch.bool).triu(1), -math.inf)
-        weights = F.dropout(scores.softmax(-1), 0.1, self.training)
-        return F.dropout(self.c_proj((weights @ v).transpose(1, 2).reshape(n, t, w)), 0.1, self.training)
-
-
-class Mlp(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.c_fc = nn.Linear(WIDTH, 4 * WIDTH)
-        self.c_proj = nn.Linear(4 * WIDTH, WIDTH)
-
-    def forward(self, x):
-        return F.dropout(self.c_proj(F.gelu(self.c_fc(x))), 0.1, self.training)
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.ln_1 = nn.LayerNorm(WIDTH)
-        self.attn = Attention()
-        self.ln_2 = nn.LayerNorm(WIDTH)
-        self.mlp = Mlp()
-
-    def forward(self, x):
-        x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))
-
-
-class Gpt(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.wte = nn.Embedding(VOCABULARY, WIDTH)
-        self.wpe = nn.Embedding(256, WIDTH)
-        self.h = nn.ModuleList(Block() for _ in range(LAYERS))
-        self.ln_f = nn.LayerNorm(WIDTH)
-
-    def forward(self, tokens):
-        x = F.dropout(self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1])), 0.1, self.training)
-        for block in self.h:
-            x = block(x)
-        return self.ln_f(x) @ self.wte.weight.t()
+BATCH = 8
 
 
 def rate(step, steps, peak=6e-4, warmup=100, floor=6e-5):
@@ -98,7 +31,7 @@ def rate(step, steps, peak=6e-4, warmup=100, floor=6e-5):
 def torch_losses(weights, text, steps, total, threads):
     torch.manual_seed(1)
     torch.set_num_threads(threads)
-    net = Gpt()
+    net = W4()
     net.load_state_dict(weights)
     data = torch.tensor(list(text), dtype=torch.long)
     data = data[:int(len(data) * 0.95)]
@@ -144,7 +77,7 @@ def main():
     text = gzip.open(options.text).read()
     with tempfile.TemporaryDirectory() as folder:
         ours, weights = mlc_losses(options, folder, text, options.steps)
-    names = set(Gpt().state_dict())
+    names = set(W4().state_dict())
     theirs = torch_losses({n: t for n, t in weights.items() if n in names}, text, options.steps, options.steps, options.threads)
     worst, last = 0, math.inf
     print("steps      mlc   PyTorch")
