@@ -44,8 +44,8 @@ typedef struct Backend {
     Status (*run)(Executable *executable, const void *const *input, void *const *output, void *const *state);
     void (*dispose)(Executable *executable);
     BackendStatistics (*statistics)(const Executable *executable);
-    /* Seconds of each call in the last run, if profiling was switched on; NULL function: not offered. */
-    void (*profile)(Executable *executable, bool on, const double **seconds);
+    /* Switches profiling on or off; *profile is that of the last run, always in the same place. NULL function: not offered. */
+    void (*profile)(Executable *executable, bool on, Profile *profile);
     /* Text of a compile stage for `mlc dump` ("llvm", "asm"); NULL function: none. */
     Status (*dump)(Device *device, Context *context, const BackendEntry *entry, const char *stage, Text *out);
 } Backend;

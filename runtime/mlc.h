@@ -156,6 +156,7 @@ typedef struct mlc_bench_options {
     int64_t repeat;    /* runs timed, 0: as many as fit two seconds, at least 5 */
     bool kernels;      /* per-kernel times */
     bool json;
+    const char *trace; /* one run as a Chrome trace into this file; NULL: none */
 } mlc_bench_options;
 MLC_API mlc_status mlc_bench(mlc_model *model, const mlc_bench_options *options, const char **text);
 

@@ -228,9 +228,9 @@ static BackendStatistics statistics_of(const Executable *executable)
     return executable->statistics;
 }
 
-static void profile(Executable *executable, bool on, const double **seconds)
+static void profile(Executable *executable, bool on, Profile *profile)
 {
-    executor_profile(executable->executor, on, seconds);
+    executor_profile(executable->executor, on, profile);
 }
 
 static Status dump(Device *device, Context *context, const BackendEntry *entry, const char *stage,

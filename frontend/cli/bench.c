@@ -12,7 +12,8 @@ int command_bench(mlc_session *session, const Options *options)
                                .entry = options->entry,
                                .repeat = options->repeat,
                                .kernels = options->kernels,
-                               .json = options->json};
+                               .json = options->json,
+                               .trace = options->trace};
     mlc_status status = mlc_bench(model, &bench, &text);
     fputs(text, stdout);
     return finish(session, status);

@@ -8,7 +8,7 @@
 typedef struct Options {
     const char *command, *file; /* file: the first positional argument */
     const char *device, *precision, *variant, *data, *target, *out, *in, *weights, *init, *split, *entry, *stage,
-        *format;
+        *format, *trace;
     const char *set[MAX_SETS + 1];
     int set_count;
     int64_t threads, seed, memory, repeat; /* seed -1: the file's */

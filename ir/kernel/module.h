@@ -30,6 +30,18 @@ typedef struct Call {
     int64_t flops, bytes;  /* of this call: arithmetic by the op table's meaning, bytes loaded and stored once each */
 } Call;
 
+/* When a thread worked on a call, in seconds since its run began; end 0: it had no share. */
+typedef struct Interval {
+    double begin, end;
+} Interval;
+
+/* What the last run of a module took, call by call. */
+typedef struct Profile {
+    uint32_t threads;
+    const double *seconds; /* of each call, until the next began */
+    const Interval *share; /* of each call, each thread: [call * threads + thread] */
+} Profile;
+
 typedef struct Port {
     Name name;
     Type type;

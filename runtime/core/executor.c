@@ -16,7 +16,9 @@ struct Executor {
     char *arena, *scratch;
     int64_t scratch_bytes; /* a thread */
     double *seconds;
+    Interval *share;
     bool is_profiled;
+    double begin; /* of the run, on the clock of now() */
 };
 
 typedef struct Share {
@@ -24,13 +26,32 @@ typedef struct Share {
     void *const *buffer;
     char *scratch;
     int64_t scratch_bytes;
+    Interval *interval; /* of each thread; NULL: not profiled */
+    double run_begin;
 } Share;
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
 
 static void run_share(void *user, uint32_t thread, int64_t begin, int64_t end)
 {
     const Share *share = user;
     share->code->function(share->buffer, begin, end,
                           share->scratch + thread * share->scratch_bytes);
+}
+
+/* A thread is called several times a round: from its first begin to its last end. */
+static void run_timed_share(void *user, uint32_t thread, int64_t begin, int64_t end)
+{
+    const Share *share = user;
+    Interval *interval = &share->interval[thread];
+    if (interval->end == 0) interval->begin = now() - share->run_begin;
+    run_share(user, thread, begin, end);
+    interval->end = now() - share->run_begin;
 }
 
 static void *aligned(int64_t bytes)
@@ -48,8 +69,9 @@ static Status allocate(Executor *x)
     x->arena = aligned(module->arena_bytes);
     x->scratch = aligned(x->scratch_bytes * threads_count(x->threads));
     x->seconds = calloc(calls + 1, sizeof *x->seconds);
+    x->share = calloc((size_t)calls * threads_count(x->threads) + 1, sizeof *x->share);
     x->buffer = calloc(calls + 1, sizeof *x->buffer);
-    if (!x->arena || !x->scratch || !x->seconds || !x->buffer) return STATUS_no_memory;
+    if (!x->arena || !x->scratch || !x->seconds || !x->share || !x->buffer) return STATUS_no_memory;
     for (uint32_t i = 0; i < calls; i++) {
         x->buffer[i] = calloc(module->call.at[i].count + 1, sizeof *x->buffer[i]);
         if (!x->buffer[i]) return STATUS_no_memory;
@@ -86,6 +108,7 @@ void executor_close(Executor *x)
         free(x->buffer[i]);
     free(x->buffer);
     free(x->seconds);
+    free(x->share);
     free(x->scratch);
     free(x->arena);
     free(x->code);
@@ -111,13 +134,6 @@ static void *resolve(const Executor *x, const Region *region, const Outside *out
     return base + region->offset;
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static void run_call(Executor *x, uint32_t i, const Outside *outside)
 {
     const Call *call = &x->module->call.at[i];
@@ -125,19 +141,25 @@ static void run_call(Executor *x, uint32_t i, const Outside *outside)
     void **buffer = x->buffer[i];
     for (uint32_t k = 0; k < call->count; k++)
         buffer[k] = resolve(x, &call->binding[k], outside);
-    if (call->flops < GRAIN_FLOPS && call->bytes < GRAIN_BYTES) {
-        code->function(buffer, 0, code->tasks, x->scratch);
-        return;
-    }
-    Share share = {code, buffer, x->scratch, x->scratch_bytes};
-    threads_run(x->threads, code->tasks, run_share, &share);
+    Share share = {code, buffer, x->scratch, x->scratch_bytes, NULL, x->begin};
+    if (x->is_profiled) share.interval = x->share + (size_t)i * threads_count(x->threads);
+    ThreadWork *work = x->is_profiled ? run_timed_share : run_share;
+    if (call->flops < GRAIN_FLOPS && call->bytes < GRAIN_BYTES)
+        work(&share, 0, 0, code->tasks);
+    else
+        threads_run(x->threads, code->tasks, work, &share);
 }
 
 void executor_run(Executor *x, const void *const *input, void *const *output, void *const *state)
 {
     Outside outside = {input, output, state};
-    double before = x->is_profiled ? now() : 0;
-    for (uint32_t i = 0; i < x->module->call.count; i++) {
+    uint32_t calls = x->module->call.count;
+    double before = 0;
+    if (x->is_profiled) {
+        memset(x->share, 0, (size_t)calls * threads_count(x->threads) * sizeof *x->share);
+        x->begin = before = now();
+    }
+    for (uint32_t i = 0; i < calls; i++) {
         run_call(x, i, &outside);
         if (!x->is_profiled) continue;
         double after = now();
@@ -146,8 +168,8 @@ void executor_run(Executor *x, const void *const *input, void *const *output, vo
     }
 }
 
-void executor_profile(Executor *x, bool on, const double **seconds)
+void executor_profile(Executor *x, bool on, Profile *profile)
 {
     x->is_profiled = on;
-    if (seconds) *seconds = x->seconds;
+    *profile = (Profile){threads_count(x->threads), x->seconds, x->share};
 }

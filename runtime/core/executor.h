@@ -26,7 +26,7 @@ void executor_close(Executor *executor); /* NULL is fine */
 void executor_run(Executor *executor, const void *const *input, void *const *output,
                   void *const *state);
 
-/* Seconds of each call in the last run, once switched on. */
-void executor_profile(Executor *executor, bool on, const double **seconds);
+/* Once switched on, each run leaves its times behind; *profile points at those of the last. */
+void executor_profile(Executor *executor, bool on, Profile *profile);
 
 #endif

@@ -213,7 +213,7 @@ static double onednn_product(const Product *p, double seconds)
     return onednn_seconds(&operation, role, seconds);
 }
 
-static double onednn_convolution(const Convolution *c, double seconds)
+static double onednn_convolution_by(dnnl_alg_kind_t algorithm, const Convolution *c, double seconds)
 {
     int64_t side = (c->side + 2 * c->padding - c->taps) / c->stride + 1;
     dnnl_memory_desc_t x = any_layout(4, (dnnl_dim_t[]){c->batch, c->in, c->side, c->side});
@@ -221,9 +221,8 @@ static double onednn_convolution(const Convolution *c, double seconds)
     dnnl_memory_desc_t y = any_layout(4, (dnnl_dim_t[]){c->batch, c->out, side, side});
     dnnl_dims_t stride = {c->stride, c->stride}, padding = {c->padding, c->padding};
     dnnl_convolution_desc_t operation;
-    dnnl_alg_kind_t automatic = dnnl_convolution_auto;
     if (!strcmp(c->direction, "input")) {
-        MUST(dnnl_convolution_backward_data_desc_init(&operation, automatic, &x, &w, &y, stride,
+        MUST(dnnl_convolution_backward_data_desc_init(&operation, algorithm, &x, &w, &y, stride,
                                                       padding, padding));
         const Role role[] = {{dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST},
                              {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
@@ -231,19 +230,26 @@ static double onednn_convolution(const Convolution *c, double seconds)
         return onednn_seconds(&operation, role, seconds);
     }
     if (!strcmp(c->direction, "weight")) {
-        MUST(dnnl_convolution_backward_weights_desc_init(&operation, automatic, &x, &w, NULL, &y,
+        MUST(dnnl_convolution_backward_weights_desc_init(&operation, algorithm, &x, &w, NULL, &y,
                                                          stride, padding, padding));
         const Role role[] = {{dnnl_query_src_md, DNNL_ARG_SRC},
                              {dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST},
                              {dnnl_query_diff_weights_md, DNNL_ARG_DIFF_WEIGHTS}};
         return onednn_seconds(&operation, role, seconds);
     }
-    MUST(dnnl_convolution_forward_desc_init(&operation, dnnl_forward_training, automatic, &x, &w,
+    MUST(dnnl_convolution_forward_desc_init(&operation, dnnl_forward_training, algorithm, &x, &w,
                                             NULL, &y, stride, padding, padding));
     const Role role[] = {{dnnl_query_src_md, DNNL_ARG_SRC},
                          {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
                          {dnnl_query_dst_md, DNNL_ARG_DST}};
     return onednn_seconds(&operation, role, seconds);
+}
+/* The library's own choice, which may be Winograd's algorithm, is not always the better one. */
+static double onednn_convolution(const Convolution *c, double seconds)
+{
+    double chosen = onednn_convolution_by(dnnl_convolution_auto, c, seconds / 2);
+    double direct = onednn_convolution_by(dnnl_convolution_direct, c, seconds / 2);
+    return chosen < direct ? chosen : direct;
 }
 #endif
 

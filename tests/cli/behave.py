@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -71,6 +72,10 @@ class Program(unittest.TestCase):
         for text in says:
             self.assertIn(text, done.stderr)
         return done
+
+    def needs_cpu(self):
+        if "cpu:" not in self.mlc("devices").stdout:
+            self.skipTest("this build has no compiling backend")
 
     def refused(self, *words, code, says=()):
         """A refusal says why on stderr and nothing on stdout."""
@@ -256,6 +261,40 @@ class Output(Program):
         self.assertLessEqual(bench["seconds"]["min"], bench["seconds"]["max"])
         self.assertTrue(self.lines("devices", "--json"))
 
+    def test_bench_tells_where_the_time_goes(self):
+        self.needs_cpu()
+        common = ["m.mlc", "--threads", "2", "--repeat", "3"]
+        bench = self.lines("bench", *common, "--kernels", "--json")[0]
+        for key in ("peak_flops", "peak_bytes_per_second", "peak_shared_cache_bytes_per_second", "peak_own_cache_bytes_per_second"):
+            self.assertGreater(bench[key], 0)
+        self.assertGreaterEqual(bench["peak_bf16_flops"], 0)
+        self.assertEqual(sum(k["flops"] for k in bench["kernels"]), bench["flops"])
+        self.assertTrue(all(k["seconds"] >= 0 and k["fraction_of_peak"] >= 0 for k in bench["kernels"]))
+        self.assertTrue(any(k["line"] == "m.mlc:11" and "fc1" in k["label"] for k in bench["kernels"]), bench["kernels"])
+        table = self.mlc("bench", *common, "--kernels").stdout
+        self.assertRegex(table, r"time/us +share +GFLOP/s +GB/s +roofline +kernel\n")
+        self.assertEqual(len(re.findall(r"^ +[0-9.]+ +[0-9.]+% +[0-9.]+ +[0-9.]+ +[0-9]+%  k\d+ ", table, re.M)), len(bench["kernels"]))
+        self.assertNotIn("roofline  ", self.mlc("bench", *common).stdout)
+        self.refused("bench", "m.mlc", "--device", "reference", "--repeat", "1", "--kernels", code=2, says=["reference", "kernels"])
+
+    def test_bench_trace(self):
+        self.needs_cpu()
+        bench = self.lines("bench", "m.mlc", "--threads", "2", "--repeat", "3", "--kernels", "--json", "--trace", "trace.json")[0]
+        events = json.loads(self.read("trace.json"))["traceEvents"]
+        self.assertEqual([e["args"]["name"] for e in events if e["name"] == "thread_name"], ["thread 0", "thread 1"])
+        shares = [e for e in events if e["ph"] == "X"]
+        self.assertTrue(all(e["dur"] >= 0 and e["tid"] in (0, 1) for e in shares))
+        # Every call is there, in order, under its label and line; no thread does two things at a time.
+        names = [f"{k['label']} {k['line']}".strip() for k in bench["kernels"]]
+        seen = [e["name"] for e in shares]
+        self.assertEqual(list(dict.fromkeys(seen)), list(dict.fromkeys(names)))
+        self.assertGreaterEqual(len(shares), len(names))
+        for thread in (0, 1):
+            own = [e for e in shares if e["tid"] == thread]
+            for before, after in zip(own, own[1:]):
+                self.assertLessEqual(before["ts"] + before["dur"], after["ts"] + 0.01)
+        self.refused("bench", "m.mlc", "--repeat", "1", "--trace", "none/trace.json", code=1, says=["none/trace.json"])
+
     def test_results_and_progress_keep_apart(self):
         done = self.trained()
         self.assertRegex(done.stdout, r"^trained 8 steps in [0-9.]+ s +test loss [0-9.]+ accuracy [0-9.]+\n$")
@@ -308,8 +347,7 @@ class Output(Program):
 
 class Cache(Program):
     def test_what_was_compiled_is_counted_and_removed(self):
-        if "cpu:" not in self.mlc("devices").stdout:
-            self.skipTest("this build has no compiling backend")
+        self.needs_cpu()
         self.assertIn("nothing cached", self.mlc("cache").stdout)
         self.mlc("train", "m.mlc", "--device", "cpu", "--out", "run", "--no-cache")
         self.assertFalse(os.path.exists(self.path("cache")))

@@ -44,6 +44,29 @@ static Module *module_of(Arena *arena, const float *literal)
     return module;
 }
 
+/* A call lies behind those before it, and a thread's share within the call. */
+static void check_profile(const Profile *profile, uint32_t count)
+{
+    ck_assert_uint_eq(profile->threads, count);
+    double begin = 0;
+    for (uint32_t call = 0; call < 4; call++) {
+        ck_assert_double_ge(profile->seconds[call], 0);
+        double end = begin + profile->seconds[call];
+        uint32_t shares = 0;
+        for (uint32_t thread = 0; thread < count; thread++) {
+            Interval share = profile->share[call * count + thread];
+            if (share.end == 0) continue;
+            shares++;
+            ck_assert_double_ge(share.begin, begin - 1e-6);
+            ck_assert_double_ge(share.end, share.begin);
+            ck_assert_double_le(share.end, end + 1e-6);
+        }
+        ck_assert_uint_ge(shares, 1);
+        if (call % 2) ck_assert_uint_eq(shares, 1); /* below the grain: the caller alone */
+        begin = end;
+    }
+}
+
 static void check_threads(uint32_t count)
 {
     Arena *arena = arena_open(&host_default);
@@ -56,8 +79,8 @@ static void check_threads(uint32_t count)
     ck_assert_int_eq(threads_open(count, &threads), STATUS_ok);
     Module *module = module_of(arena, literal);
     ck_assert_int_eq(executor_open(module, code, threads, &executor), STATUS_ok);
-    const double *seconds;
-    executor_profile(executor, true, &seconds);
+    Profile profile;
+    executor_profile(executor, true, &profile);
     for (int run = 0; run < 2; run++)
         executor_run(executor, (const void *[]){input}, (void *[]){output},
                      (void *[]){NULL, state});
@@ -65,8 +88,7 @@ static void check_threads(uint32_t count)
         ck_assert_float_eq(output[i], 4 * input[i]);
         ck_assert_float_eq(state[i], 2 * (4 * input[i] + 0.5f));
     }
-    for (int i = 0; i < 4; i++)
-        ck_assert_double_ge(seconds[i], 0);
+    check_profile(&profile, count);
     executor_close(executor);
     threads_close(threads);
     arena_close(arena);
