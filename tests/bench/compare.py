@@ -148,8 +148,13 @@ class Comparison:
                 self.table.add(Row(what, "ONNX Runtime", "not measured: Debian 12 has no package of it", "", None, TARGETS[f"predict {name}"]))
 
     def run(self, items):
-        if set(items) - {"contractions", "threads"}:
-            self.start_torch()
+        if set(items) - WITHOUT_TORCH:
+            if torch_version():
+                self.start_torch()
+            else:
+                left = [i for i in items if i not in WITHOUT_TORCH]
+                items = [i for i in items if i in WITHOUT_TORCH]
+                self.table.note(f"not measured, since PyTorch is not installed (tests/install.sh bench): {' '.join(left)}")
         for item in items:
             if item in WORKLOADS:
                 self.train(item)
@@ -164,6 +169,7 @@ class Comparison:
 
 
 ITEMS = [*WORKLOADS, "bf16", "batch1", "w5", "threads", "contractions", "start"]
+WITHOUT_TORCH = {"threads", "contractions"}
 
 
 def machine(mlc, threads):
@@ -171,7 +177,9 @@ def machine(mlc, threads):
         model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown CPU")
     peaks = [mlc.bench("w2.mlc", threads, repeat=5) for _ in range(3)]
     flops, copied = (statistics.median(p[key] for p in peaks) for key in ("peak_flops", "peak_bytes_per_second"))
-    return f"{model}, {threads} threads, measured peaks {flops / 1e9:.0f} GFLOP/s (f32) and {copied / 1e9:.1f} GB/s (copy)"
+    tiles = statistics.median(p["peak_bf16_flops"] for p in peaks)
+    return (f"{model}, {threads} threads, measured peaks {flops / 1e9:.0f} GFLOP/s in f32{f', {tiles / 1e9:.0f} in bf16 tiles' if tiles else ''}, "
+            f"{copied / 1e9:.1f} GB/s copied in memory")
 
 
 def main():

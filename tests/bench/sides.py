@@ -28,6 +28,8 @@ class Worker:
     """A peer's process. It is stopped while it is not asked: idle OpenMP threads spin for a while, on cores that are mlc's in its turn."""
 
     def __init__(self, command, environment):
+        # Nobody could end a stopped process that its parent left behind.
+        command = ["setpriv", "--pdeathsig", "KILL", *command]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
     def exchange(self, line):
