@@ -1,50 +1,60 @@
-/* Copies factor b into panels, evaluating whatever computes it once an element. */
+/* Copies the factors of a contraction into scratch, evaluating whatever computes them once an element. */
 #include "backends/cpu/tile.h"
 
-void plan_pack(const Emit *e, Tile *t)
+Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
 {
-    Scalar b = e->schedule->of.b;
-    t->run_count = 0;
+    Runs back = {0}, runs;
     for (uint32_t i = t->k_count; i-- > 0;) {
         int64_t extent = e->kernel->axis.at[t->k[i].id - 1].extent;
-        uint32_t last = t->run_count - 1;
-        if (t->run_count &&
-            axes_merge_in(e->kernel, b, t->k[i], t->run[last], t->run_extent[last], e->arena)) {
-            t->run_extent[last] *= extent;
+        uint32_t last = back.count - 1;
+        if (back.count && axes_merge_in(e->kernel, factor, t->k[i], back.axis[last],
+                                        back.extent[last], e->arena)) {
+            back.extent[last] *= extent;
             continue;
         }
-        t->run[t->run_count] = t->k[i];
-        t->run_extent[t->run_count++] = extent;
+        back.axis[back.count] = t->k[i];
+        back.extent[back.count++] = extent;
     }
-    for (uint32_t i = 0; i < t->run_count / 2; i++) { /* outermost first */
-        uint32_t k = t->run_count - 1 - i;
-        Axis axis = t->run[i];
-        int64_t extent = t->run_extent[i];
-        t->run[i] = t->run[k], t->run_extent[i] = t->run_extent[k];
-        t->run[k] = axis, t->run_extent[k] = extent;
+    runs.count = back.count;
+    for (uint32_t i = 0; i < back.count; i++) {
+        runs.axis[i] = back.axis[back.count - 1 - i];
+        runs.extent[i] = back.extent[back.count - 1 - i];
     }
+    return runs;
 }
 
-LLVMValueRef panel_at(Emit *e, const Tile *t, LLVMValueRef index)
+static void bind_k(Emit *e, const Tile *t)
 {
+    for (uint32_t i = 0; i < t->k_count; i++)
+        axis_bind(e, t->k[i], emit_i64(e, 0), 0);
+}
+
+static void release_k(Emit *e, const Tile *t)
+{
+    for (uint32_t i = 0; i < t->k_count; i++)
+        axis_release(e, t->k[i]);
+}
+
+LLVMValueRef area_element(Emit *e, const Area *area, int64_t plus)
+{
+    int64_t constant;
+    LLVMValueRef offset = affine_value(e, &area->at, &constant), at = area->base;
+    emit_at(e, e->depth);
+    LLVMTypeRef element = type_of(e, area->type, 1);
+    if (offset) at = step_pointer(e, element, at, offset);
+    constant += plus;
+    return constant ? step_pointer(e, element, at, emit_i64(e, constant)) : at;
+}
+
+Area panel_at(Emit *e, const Tile *t, LLVMValueRef index)
+{
+    Area area = {.type = e->kernel->scalar.at[e->schedule->of.b.id].type};
+    for (uint32_t i = 0; i < t->k_count; i++)
+        area.at.by[t->k[i].id - 1] = t->k_stride[i] * t->column;
     LLVMValueRef inside = LLVMBuildSub(e->builder, index, t->group, "");
     LLVMValueRef offset = LLVMBuildMul(e->builder, inside, emit_i64(e, e->schedule->k), "");
-    Type type = e->kernel->scalar.at[e->schedule->of.b.id].type;
-    return step_pointer(e, type_of(e, type, 1), e->scratch, offset);
-}
-
-LLVMValueRef panel_element(Emit *e, const Tile *t, LLVMValueRef panel, uint32_t vector)
-{
-    Affine point = {.constant = vector * (int64_t)e->schedule->width};
-    for (uint32_t i = 0; i < t->k_count; i++)
-        point.by[t->k[i].id - 1] = t->k_stride[i] * t->column;
-    int64_t constant;
-    LLVMValueRef offset = affine_value(e, &point, &constant);
-    emit_at(e, e->depth);
-    Type type = e->kernel->scalar.at[e->schedule->of.b.id].type;
-    LLVMTypeRef element = type_of(e, type, 1);
-    if (offset) panel = step_pointer(e, element, panel, offset);
-    return constant ? step_pointer(e, element, panel, emit_i64(e, constant)) : panel;
+    area.base = step_pointer(e, type_of(e, area.type, 1), e->scratch, offset);
+    return area;
 }
 
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector)
@@ -56,30 +66,30 @@ LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t ve
     return lanes_below(e, at, emit_i64(e, t->extent), (uint32_t)width);
 }
 
-static void pack_points(Emit *e, const Tile *t, LLVMValueRef panel, LLVMValueRef *mask,
-                        uint32_t level)
+static void pack_points(Emit *e, const Area *panel, LLVMValueRef *mask, uint32_t level)
 {
     const Schedule *s = e->schedule;
     for (uint32_t v = 0; v < s->vectors; v++) {
         axis_plus(e, s->vector, v * (int64_t)s->width);
         vector_set(e, s->vector, s->width, mask[v], level);
         LLVMValueRef value = evaluate_vector(e, s->of.b);
-        LLVMValueRef to = panel_element(e, t, panel, v);
+        LLVMValueRef to = area_element(e, panel, v * (int64_t)s->width);
         LLVMBuildStore(e->builder, value, to);
     }
     axis_plus(e, s->vector, 0);
 }
 
-static void pack_rows(Emit *e, const Tile *t, LLVMValueRef panel, LLVMValueRef *mask,
-                      uint32_t level, uint32_t at)
+static void pack_rows(Emit *e, const Tile *t, const Area *panel, LLVMValueRef *mask, uint32_t level,
+                      uint32_t at)
 {
-    if (at == t->run_count) {
-        pack_points(e, t, panel, mask, level);
+    const Runs *runs = &t->run_b;
+    if (at == runs->count) {
+        pack_points(e, panel, mask, level);
         return;
     }
     Loop loop;
-    Axis axis = t->run[at];
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, t->run_extent[at]), 1, 0, NULL);
+    Axis axis = runs->axis[at];
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, runs->extent[at]), 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
     pack_rows(e, t, panel, mask, level, at + 1);
     axis_bind(e, axis, emit_i64(e, 0), 0);
@@ -89,11 +99,12 @@ static void pack_rows(Emit *e, const Tile *t, LLVMValueRef panel, LLVMValueRef *
 static void pack_panel(Emit *e, const Tile *t, LLVMValueRef index)
 {
     const Schedule *s = e->schedule;
-    LLVMValueRef mask[8], panel = panel_at(e, t, index);
+    LLVMValueRef mask[8];
+    Area panel = panel_at(e, t, index);
     for (uint32_t v = 0; v < s->vectors; v++)
         mask[v] = column_mask(e, t, index, v);
     axis_bind(e, s->vector, index, e->depth);
-    pack_rows(e, t, panel, mask, e->depth, 0);
+    pack_rows(e, t, &panel, mask, e->depth, 0);
     axis_release(e, s->vector);
     vector_set(e, (Axis){0}, 1, NULL, 0);
 }
@@ -101,7 +112,7 @@ static void pack_panel(Emit *e, const Tile *t, LLVMValueRef index)
 /* A block of width x width, rows along k, on its way to rows along the vector axis. */
 typedef struct Block {
     const Tile *tile;
-    LLVMValueRef panel; /* at the block's first lane */
+    Area panel; /* at the block's first lane */
     LLVMValueRef
         *lane;      /* index of each lane on the vector axis, the last repeated beyond the end */
     uint32_t level; /* of lane */
@@ -123,14 +134,13 @@ static void exchange(Emit *e, LLVMValueRef *row, uint32_t width, uint32_t bit)
     }
 }
 
+/* What runs over the end of k is overwritten by what follows in the panel, or by the next panel; behind the last there is room. */
 static void pack_block(Emit *e, VectorLoop *loop)
 {
     const Block *block = loop->user;
     const Schedule *s = e->schedule;
     Axis k = e->vector;
     uint32_t width = e->width;
-    int64_t extent = block->tile->run_extent[block->tile->run_count - 1];
-    uint32_t used = e->mask ? (uint32_t)(extent % width) : width;
     LLVMValueRef row[64];
     for (uint32_t l = 0; l < width; l++) {
         axis_bind(e, s->vector, block->lane[l], block->level);
@@ -139,45 +149,46 @@ static void pack_block(Emit *e, VectorLoop *loop)
     emit_at(e, e->depth);
     for (uint32_t bit = 1; bit < width; bit *= 2)
         exchange(e, row, width, bit);
-    for (uint32_t i = 0; i < used; i++) {
+    for (uint32_t i = 0; i < width; i++) {
         axis_plus(e, k, i);
-        LLVMBuildStore(e->builder, row[i], panel_element(e, block->tile, block->panel, 0));
+        LLVMBuildStore(e->builder, row[i], area_element(e, &block->panel, 0));
     }
+    axis_plus(e, k, 0);
     axis_release(e, s->vector);
 }
 
 static void pack_columns(Emit *e, const Block *block, uint32_t at)
 {
-    const Tile *t = block->tile;
-    Axis axis = t->run[at];
-    LLVMValueRef to = emit_i64(e, t->run_extent[at]);
-    if (at + 1 == t->run_count) {
+    const Runs *runs = &block->tile->run_b;
+    Axis axis = runs->axis[at];
+    if (at + 1 == runs->count) {
         vector_loop(e, &(VectorLoop){.axis = axis,
                                      .from = emit_i64(e, 0),
-                                     .to = to,
-                                     .extent = t->run_extent[at],
+                                     .to = emit_i64(e, runs->extent[at]),
+                                     .extent = runs->extent[at],
                                      .width = e->schedule->width,
                                      .body = pack_block,
                                      .user = (void *)block});
         return;
     }
     Loop loop;
-    loop_open(e, &loop, emit_i64(e, 0), to, 1, 0, NULL);
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, runs->extent[at]), 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
     pack_columns(e, block, at + 1);
     axis_release(e, axis);
     loop_close(e, &loop, NULL);
 }
 
+/* Blocks that lie side by side, and the panels, are written in ascending order, see pack_block: so k is the outer loop. */
 static void pack_panel_transposed(Emit *e, const Tile *t, LLVMValueRef index)
 {
     const Schedule *s = e->schedule;
-    LLVMValueRef lane[64], panel = panel_at(e, t, index);
+    LLVMValueRef lane[64];
     Loop loop;
+    Area panel = panel_at(e, t, index);
     loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, t->column), s->width, 0, NULL);
-    Block block = {.tile = t, .lane = lane, .level = e->depth};
-    Type type = e->kernel->scalar.at[s->of.b.id].type;
-    block.panel = step_pointer(e, type_of(e, type, 1), panel, loop.index);
+    Block block = {.tile = t, .lane = lane, .level = e->depth, .panel = panel};
+    block.panel.base = step_pointer(e, type_of(e, panel.type, 1), panel.base, loop.index);
     LLVMValueRef first = LLVMBuildAdd(e->builder, index, loop.index, "");
     for (uint32_t l = 0; l < s->width; l++) {
         lane[l] = LLVMBuildAdd(e->builder, first, emit_i64(e, l), "");
@@ -187,17 +198,88 @@ static void pack_panel_transposed(Emit *e, const Tile *t, LLVMValueRef index)
     loop_close(e, &loop, NULL);
 }
 
-void emit_pack(Emit *e, const Tile *t)
+void emit_pack_b(Emit *e, const Tile *t)
 {
     Loop loop;
-    for (uint32_t i = 0; i < t->k_count; i++)
-        axis_bind(e, t->k[i], emit_i64(e, 0), 0);
+    bind_k(e, t);
     loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
     if (e->schedule->pack_transposed)
         pack_panel_transposed(e, t, loop.index);
     else
         pack_panel(e, t, loop.index);
     loop_close(e, &loop, NULL);
-    for (uint32_t i = 0; i < t->k_count; i++)
-        axis_release(e, t->k[i]);
+    release_k(e, t);
+}
+
+/* An extent that no number of vectors fills: every vector is masked. */
+#define UNEVEN 1
+
+/* --- factor a --------------------------------------------------------------------------------------------------------------- */
+
+/* Vectors along k or along the rows; lanes past the end fall on what is written later, or into room behind. */
+static void pack_a_vector(Emit *e, VectorLoop *loop)
+{
+    const Tile *t = loop->user;
+    LLVMValueRef value = evaluate_vector(e, e->schedule->of.a);
+    LLVMValueRef to = area_element(e, &t->a, 0);
+    LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), 4);
+}
+
+static void pack_a_along(Emit *e, Tile *t, Axis axis, LLVMValueRef from, LLVMValueRef to,
+                         int64_t extent)
+{
+    vector_loop(e, &(VectorLoop){.axis = axis,
+                                 .from = from,
+                                 .to = to,
+                                 .extent = extent,
+                                 .width = e->schedule->width,
+                                 .body = pack_a_vector,
+                                 .user = t});
+}
+
+/* Loops over the runs from `at` on, vectors along the last or, inside all, along the rows. */
+static void pack_a_runs(Emit *e, Tile *t, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    const Runs *runs = &t->run_a;
+    if (s->pack_a == PACK_A_along_k && at + 1 == runs->count) {
+        pack_a_along(e, t, runs->axis[at], emit_i64(e, 0), emit_i64(e, runs->extent[at]),
+                     runs->extent[at]);
+        return;
+    }
+    if (at == runs->count) {
+        pack_a_along(e, t, s->tile[0].axis, t->rows, t->rows_to, UNEVEN);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, runs->extent[at]), 1, 0, NULL);
+    axis_bind(e, runs->axis[at], loop.index, e->depth);
+    pack_a_runs(e, t, at + 1);
+    axis_release(e, runs->axis[at]);
+    loop_close(e, &loop, NULL);
+}
+
+static void pack_a_rows(Emit *e, Tile *t, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (s->pack_a == PACK_A_along_rows || at == s->tile_count) {
+        pack_a_runs(e, t, 0);
+        return;
+    }
+    Loop loop;
+    Axis axis = s->tile[at].axis;
+    LLVMValueRef from = at ? emit_i64(e, 0) : t->rows;
+    LLVMValueRef to = at ? emit_i64(e, s->tile[at].block) : t->rows_to;
+    loop_open(e, &loop, from, to, 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    pack_a_rows(e, t, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+void emit_pack_a(Emit *e, Tile *t)
+{
+    bind_k(e, t);
+    pack_a_rows(e, t, 0);
+    release_k(e, t);
 }

@@ -35,15 +35,25 @@ static void select_vector(Emit *e, uint32_t vector, LLVMValueRef *mask, uint32_t
 typedef struct Columns {
     LLVMValueRef mask[8];
     uint32_t level;
+    Area panel;
 } Columns;
 
-static LLVMValueRef load_panel(Emit *e, const Tile *t, uint32_t vector)
+static LLVMValueRef load_lanes(Emit *e, const Area *area, int64_t plus)
 {
-    Type type = e->kernel->scalar.at[e->schedule->of.b.id].type;
-    LLVMTypeRef of = type_of(e, type, e->schedule->width);
-    LLVMValueRef value = LLVMBuildLoad2(e->builder, of, panel_element(e, t, t->panel, vector), "");
-    LLVMSetAlignment(value, type_info[type].bytes * e->schedule->width > 64 ? 64 : 4);
+    LLVMTypeRef of = type_of(e, area->type, e->schedule->width);
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, of, area_element(e, area, plus), "");
+    int64_t bytes = (int64_t)type_info[area->type].bytes * e->schedule->width;
+    LLVMSetAlignment(value, bytes > 64 ? 64 : 4);
     return value;
+}
+
+static LLVMValueRef value_of_a(Emit *e, const Tile *t)
+{
+    const Schedule *s = e->schedule;
+    if (s->pack_a == PACK_A_none) return evaluate_vector(e, s->of.a);
+    LLVMTypeRef of = type_of(e, t->a.type, 1);
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, of, area_element(e, &t->a, 0), "");
+    return spread(e, value, s->width);
 }
 
 /* One step over k: every sum gets its product. */
@@ -54,7 +64,7 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
     LLVMValueRef b[8];
     for (uint32_t v = 0; v < s->vectors; v++) {
         if (s->pack) {
-            b[v] = load_panel(e, rows->tile, v);
+            b[v] = load_lanes(e, &columns->panel, v * (int64_t)s->width);
             continue;
         }
         select_vector(e, v, columns->mask, columns->level);
@@ -63,7 +73,7 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
     select_vector(e, 0, columns->mask, columns->level);
     for (uint32_t r = 0; r < rows->count; r++) {
         select_row(e, r);
-        LLVMValueRef a = evaluate_vector(e, s->of.a);
+        LLVMValueRef a = value_of_a(e, rows->tile);
         emit_at(e, e->depth);
         for (uint32_t v = 0; v < s->vectors; v++) {
             LLVMValueRef *to = &sum[r * s->vectors + v];
@@ -181,12 +191,13 @@ static void finish_tile(Emit *e, const Rows *rows, Columns *columns, LLVMValueRe
 static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
 {
     const Schedule *s = e->schedule;
+    Tile *t = rows->tile;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     Columns columns = {.level = e->depth};
     emit_at(e, e->depth);
     for (uint32_t v = 0; v < s->vectors; v++)
-        columns.mask[v] = s->vector.id ? column_mask(e, rows->tile, index, v) : NULL;
-    if (s->pack) rows->tile->panel = panel_at(e, rows->tile, index);
+        columns.mask[v] = s->vector.id ? column_mask(e, t, index, v) : NULL;
+    if (s->pack) columns.panel = panel_at(e, t, index);
     LLVMValueRef sum[MAX_CARRIED];
     for (uint32_t i = 0; i < rows->count * s->vectors; i++)
         sum[i] = LLVMConstNull(type_of(e, type, s->width));
@@ -200,7 +211,16 @@ static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
     vector_set(e, (Axis){0}, 1, NULL, 0);
 }
 
-static void emit_columns(Emit *e, const Rows *rows)
+static Rows rows_of(const Emit *e, Tile *t, int64_t block)
+{
+    Rows rows = {.tile = t, .block = block, .count = 1};
+    for (uint32_t i = 0; i < e->schedule->tile_count; i++)
+        rows.count *= (uint32_t)(i ? e->schedule->tile[i].block : block);
+    return rows;
+}
+
+/* The panels stream from the second-level cache while the rows stay in the first: the other way round was slower. */
+static void emit_panels(Emit *e, const Rows *rows)
 {
     Tile *t = rows->tile;
     if (!e->schedule->vector.id) {
@@ -217,14 +237,6 @@ static void emit_columns(Emit *e, const Rows *rows)
     loop_close(e, &loop, NULL);
 }
 
-static Rows rows_of(const Emit *e, Tile *t, int64_t block)
-{
-    Rows rows = {.tile = t, .block = block, .count = 1};
-    for (uint32_t i = 0; i < e->schedule->tile_count; i++)
-        rows.count *= (uint32_t)(i ? e->schedule->tile[i].block : block);
-    return rows;
-}
-
 static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64_t block)
 {
     Loop loop;
@@ -234,103 +246,33 @@ static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64
     Rows rows = rows_of(e, t, block);
     loop_open_checked(e, &loop, from, to, e->schedule->tile[0].block);
     axis_bind(e, axis, loop.index, e->depth);
-    emit_columns(e, &rows);
+    emit_panels(e, &rows);
     axis_release(e, axis);
     loop_close(e, &loop, NULL);
 }
 
-/* All rows: whole tiles, then what is left in one smaller tile. */
-static void emit_all_rows(Emit *e, Tile *t)
+/* Whole tiles, then what is left of the axis in one smaller tile. */
+void emit_tiles(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
-    for (uint32_t i = 1; i < s->tile_count; i++)
-        axis_bind(e, s->tile[i].axis, emit_i64(e, 0), 0);
     if (!s->tile_count) {
         Rows rows = rows_of(e, t, 1);
-        emit_columns(e, &rows);
+        emit_panels(e, &rows);
         return;
     }
-    Axis axis = s->tile[0].axis;
-    int64_t extent = extent_of(e, axis), block = s->tile[0].block;
-    LLVMValueRef from = t->from[axis.id - 1], to = t->to[axis.id - 1];
+    for (uint32_t i = 1; i < s->tile_count; i++)
+        axis_bind(e, s->tile[i].axis, emit_i64(e, 0), 0);
+    int64_t extent = extent_of(e, s->tile[0].axis), block = s->tile[0].block;
     if (extent % block == 0) {
-        run_rows(e, t, from, to, block);
+        run_rows(e, t, t->rows, t->rows_to, block);
     } else {
         LLVMValueRef full = emit_i64(e, extent - extent % block);
         emit_at(e, e->depth);
-        LLVMValueRef full_to = emit_smaller(e, to, full);
-        run_rows(e, t, from, full_to, block);
+        LLVMValueRef full_to = emit_smaller(e, t->rows_to, full);
+        run_rows(e, t, t->rows, full_to, block);
         emit_at(e, e->depth);
-        run_rows(e, t, emit_larger(e, from, full), to, extent % block);
+        run_rows(e, t, emit_larger(e, t->rows, full), t->rows_to, extent % block);
     }
     for (uint32_t i = 1; i < s->tile_count; i++)
         axis_release(e, s->tile[i].axis);
-}
-
-static void emit_loops(Emit *e, Tile *t, uint32_t at);
-
-static void emit_groups(Emit *e, Tile *t)
-{
-    const Schedule *s = e->schedule;
-    if (!s->vector.id) {
-        emit_loops(e, t, s->packed_loops + 1);
-        return;
-    }
-    Loop loop;
-    int64_t group = s->panels * t->column;
-    LLVMValueRef to = t->to[s->vector.id - 1];
-    loop_open(e, &loop, t->from[s->vector.id - 1], to, group, 0, NULL);
-    t->group = loop.index;
-    t->group_to = emit_smaller(e, LLVMBuildAdd(e->builder, loop.index, emit_i64(e, group), ""), to);
-    if (s->pack) emit_pack(e, t);
-    emit_loops(e, t, s->packed_loops + 1);
-    loop_close(e, &loop, NULL);
-}
-
-/* at: loops of `order`, with that over groups of panels between those that b depends on and the others. */
-static void emit_loops(Emit *e, Tile *t, uint32_t at)
-{
-    const Schedule *s = e->schedule;
-    /* The level of the groups is inside as many loops as the one after it. */
-    if (at <= s->packed_loops) emit_copies(e, at);
-    if (at > s->packed_loops + 1) emit_copies(e, at - 1);
-    if (at == s->packed_loops) {
-        emit_groups(e, t);
-        return;
-    }
-    uint32_t i = at > s->packed_loops ? at - 1 : at;
-    if (i == s->order_count) {
-        emit_all_rows(e, t);
-        return;
-    }
-    Axis axis = s->order[i];
-    if (e->axis[axis.id - 1].bound) {
-        emit_loops(e, t, at + 1);
-        return;
-    }
-    Loop loop;
-    loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
-    axis_bind(e, axis, loop.index, e->depth);
-    emit_loops(e, t, at + 1);
-    axis_release(e, axis);
-    loop_close(e, &loop, NULL);
-}
-
-void emit_contraction(Emit *e)
-{
-    const Schedule *s = e->schedule;
-    Tile t = {.column = (int64_t)s->vectors * s->width};
-    t.extent = s->vector.id ? extent_of(e, s->vector) : 1;
-    int64_t stride = 1;
-    for (uint32_t i = 0; i < e->kernel->axis.count; i++)
-        if (s->of.k >> i & 1 && e->kernel->axis.at[i].extent > 1) t.k[t.k_count++] = (Axis){i + 1};
-    for (uint32_t i = t.k_count; i-- > 0;) {
-        t.k_stride[i] = stride;
-        stride *= extent_of(e, t.k[i]);
-    }
-    plan_pack(e, &t);
-    Loop tasks;
-    tasks_open(e, &tasks, t.from, t.to);
-    emit_loops(e, &t, 0);
-    loop_close(e, &tasks, NULL);
 }

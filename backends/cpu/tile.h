@@ -1,36 +1,52 @@
 #ifndef MLC_BACKENDS_CPU_TILE_H
 #define MLC_BACKENDS_CPU_TILE_H
-/* Shared by the two halves of contractions: tile.c computes, packing.c fills the scratch that it reads from.
+/* Shared by the parts of contractions: nest.c loops over blocks, packing.c fills the scratch that they read from, tile.c
+ * computes.
  *
  * Packed b: panels of `vectors * width` neighbours of the vector axis, [panel][k][lane], k counting all points of the
- * reduction axes in their order. */
+ * reduction axes in their order.  Packed a: [row][k] or [k][row]. */
 #include "backends/cpu/emit.h"
 
+/* What stands in scratch, by the values of axes. */
+typedef struct Area {
+    LLVMValueRef base; /* where it would be if all axes were at 0 */
+    Affine at;         /* elements */
+    Type type;
+} Area;
+
+/* The reduction axes as a factor sees them: those that run into each other are one, named by the innermost. */
+typedef struct Runs {
+    uint32_t count;
+    Axis axis[MAX_AXES]; /* outermost first */
+    int64_t extent[MAX_AXES];
+} Runs;
+
 typedef struct Tile {
-    LLVMValueRef from[MAX_AXES], to[MAX_AXES];
+    LLVMValueRef from[MAX_AXES], to[MAX_AXES]; /* the task */
     uint32_t k_count;
     Axis k[MAX_AXES];           /* reduction axes of extent above 1, outermost first */
     int64_t k_stride[MAX_AXES]; /* points of k that a step along k[i] passes */
-    /* The same for packing alone, where axes are merged if b allows it: those in front of the innermost of a merged run are 0. */
-    uint32_t run_count;
-    Axis run[MAX_AXES];
-    int64_t run_extent[MAX_AXES];
+    Runs run_a, run_b;
     int64_t column;               /* points of the vector axis in a panel */
     int64_t extent;               /* of the vector axis */
     LLVMValueRef group, group_to; /* what is packed: a range of the vector axis */
-    LLVMValueRef panel;           /* where the packed panel begins */
+    LLVMValueRef rows, rows_to;   /* a range of the first tile axis */
+    Area a;
 } Tile;
 
+/* The element at the values of all axes, and `plus` elements on. */
+LLVMValueRef area_element(Emit *e, const Area *area, int64_t plus);
 /* The panel that begins at `index` of the vector axis. */
-LLVMValueRef panel_at(Emit *e, const Tile *t, LLVMValueRef index);
-/* Element of a panel at the point that the reduction axes are at. */
-LLVMValueRef panel_element(Emit *e, const Tile *t, LLVMValueRef panel, uint32_t vector);
+Area panel_at(Emit *e, const Tile *t, LLVMValueRef index);
 /* Makes the copies that stand inside so many of the outer loops. */
 void emit_copies(Emit *e, uint32_t loops);
-/* Fills in the runs. */
-void plan_pack(const Emit *e, Tile *t);
-void emit_pack(Emit *e, const Tile *t);
+/* Merges reduction axes for the packing of a factor. */
+Runs plan_runs(const Emit *e, const Tile *t, Scalar factor);
+void emit_pack_b(Emit *e, const Tile *t);
+void emit_pack_a(Emit *e, Tile *t);
 /* Mask of vector `vector` of the column at `index`; NULL: full. */
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector);
+/* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */
+void emit_tiles(Emit *e, Tile *t);
 
 #endif

@@ -293,7 +293,8 @@ void schedule_print(Text *out, const Schedule *s)
         print_blocks(out, "tile", s->tile, s->tile_count);
         text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, unroll %u\n",
                  s->rows, s->vectors, s->panels, s->pack, s->pack_transposed, s->unroll);
-        text_add(out, "  finish %d, copies %u\n", s->finish_looped, s->copy_count);
+        text_add(out, "  finish %d, copies %u, a %d by %" PRId64 "\n", s->finish_looped,
+                 s->copy_count, s->pack_a, s->a_rows);
         text_add(out, "  factors %%%u %%%u, scratch %" PRId64 "\n", s->of.a.id, s->of.b.id,
                  s->scratch);
     }

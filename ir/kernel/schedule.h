@@ -32,6 +32,9 @@ typedef struct BoxCopy {
     Access access;  /* of the copy */
 } BoxCopy;
 
+/* Factor a in scratch: not at all, with k innermost, or with the first tile axis innermost. */
+typedef enum PackA { PACK_A_none, PACK_A_along_k, PACK_A_along_rows } PackA;
+
 typedef struct Schedule {
     bool contraction;
     Contraction of;
@@ -60,13 +63,18 @@ typedef struct Schedule {
         panels; /* vector columns packed at a time: panels * vectors * width points of `vector` */
     bool pack,
         pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
+    PackA pack_a;
+    int64_t
+        a_rows; /* points of the first tile axis that are packed, or stay in the cache, at a time */
     bool
         finish_looped; /* what follows the sum is much: a loop over the rows of a tile, not code for each */
     uint32_t copy_count;
     BoxCopy copy[2];
-    int64_t k;       /* product of the reduction axes */
-    uint32_t unroll; /* of the innermost reduction axis */
-    int64_t scratch; /* bytes a thread */
+    int64_t k;        /* product of the reduction axes */
+    uint32_t unroll;  /* of the innermost reduction axis */
+    int64_t a_offset; /* bytes into scratch */
+    int64_t a_pitch;  /* elements from one row of packed a, or point of k, to the next */
+    int64_t scratch;  /* bytes a thread */
 } Schedule;
 
 /* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away
@@ -89,6 +97,8 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
 /* Plans the copies of a contraction whose loops and scratch are settled, and reserves their scratch. */
 void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
                      Arena *arena);
+/* The most points of a parallel axis that a task takes. */
+int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axis axis);
 /* Marks what a scalar needs, itself included. */
 bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena);
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,

@@ -9,14 +9,19 @@
 #define PACK_CONTIGUOUS 0.12
 #define PACK_TRANSPOSED 0.5
 #define PACK_SINGLE     1.6
+#define READ_AGAIN      0.06 /* cycles an element, from another core or memory */
 #define STORE_SCATTERED 1.5
-#define PACK_PAYS       1024 /* rows that use a packed panel, for packing not to be seen */
-#define FINISH_MANY     160 /* operations on the sums of a tile that are code of their own, at most */
-#define TILE_STEP       0.4 /* cycles of a step over k beside its loads and products */
+#define TASK_WORK       20000 /* products that a task has at least */
+#define PACK_A_PANELS   4     /* panels that read an element of a, from which packing it pays */
+#define PITCH_APART                                                                                \
+    16 /* elements that keep rows of packed a from falling on the same sets of the cache */
+#define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
+#define TILE_STEP   0.4 /* cycles of a step over k beside its loads and products */
 #define DIRECT_LOAD                                                                                \
     1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
 
 typedef enum Reading { READ_contiguous, READ_transposed, READ_single } Reading;
+static const double PACK[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
 
 typedef struct Candidate {
     Contraction of;
@@ -65,6 +70,17 @@ static bool reads_along(const Planning *p, Scalar factor, Axis axis)
             return false;
     }
     return true;
+}
+
+static bool has_guards(const Planning *p, Scalar factor)
+{
+    const bool *needed = kernel_needed(p->kernel, factor, p->arena);
+    for (uint32_t i = 1; i <= factor.id; i++) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        for (int d = 0; needed[i] && node->access && d < node->access->rank; d++)
+            if (node->access->at[d].guarded) return true;
+    }
+    return false;
 }
 
 /* A factor that is more than a load, perhaps widened, is worth computing once. */
@@ -174,8 +190,7 @@ static double candidate_cost(const Planning *p, Candidate *c)
                                                        : READ_single;
     if (extent_of(p, p->inner_k) < width / 2 && c->reading == READ_transposed)
         c->reading = READ_single;
-    static const double pack[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
-    double packing = panels * width * c->vectors * k * pack[c->reading];
+    double packing = panels * width * c->vectors * k * PACK[c->reading];
 
     double storing = finish_cost(p, c) * (double)extent * m;
     return others * (products + packing + storing);
@@ -213,7 +228,7 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
 static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
 {
     int64_t m = points_of(p, c->of.m), tiles = ceiling(m, s->rows);
-    int64_t column = p->k * s->vectors * s->width * 4;
+    int64_t column = s->k * s->vectors * s->width * 4;
     s->pack = s->width > 1 && (c->reading != READ_contiguous || tiles >= 4 ||
                                (tiles > 1 && is_computed(p, c->of.b)));
     s->pack_transposed = s->pack && c->reading == READ_transposed;
@@ -222,6 +237,28 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     int64_t columns = ceiling(extent_of(p, s->vector), s->vectors * s->width);
     int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
+}
+
+/* How a gets to the tiles: as it lies where it is contiguous along k, packed where it is computed or where steps over k are far
+ * apart, so few rows at a time that they stay in the caches while all panels read them. */
+static void choose_rows(const Planning *p, Schedule *s)
+{
+    s->pack_a = PACK_A_none;
+    if (!s->tile_count) return;
+    int64_t whole = s->rows / s->tile[0].block;
+    if (s->panels > 1 && s->width > 1 && !has_guards(p, s->of.a)) {
+        if (reads_along(p, s->of.a, p->inner_k)) {
+            if (is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
+        } else if (s->tile_count == 1 && s->panels >= PACK_A_PANELS &&
+                   reads_along(p, s->of.a, s->tile[0].axis)) {
+            s->pack_a = PACK_A_along_rows;
+        }
+    }
+    int64_t extent = schedule_task_points(s, p->kernel, s->tile[0].axis), block = s->tile[0].block;
+    int64_t fitting = p->target->l2 / 16 / (4 * s->k * whole);
+    s->a_rows = fitting / block * block;
+    if (s->a_rows < block) s->a_rows = block;
+    if (s->a_rows > extent) s->a_rows = ceiling(extent, block) * block;
 }
 
 static void add_task(Schedule *s, const Planning *p, Axis axis, int64_t block)
@@ -246,39 +283,100 @@ static void choose_loops(const Planning *p, Schedule *s)
         }
 }
 
-/* Tasks: blocks of the outer axes, then groups of panels, then of rows, until every thread has several. */
-static void choose_tasks(const Planning *p, Schedule *s)
+int64_t schedule_task_points(const Schedule *s, const Kernel *kernel, Axis axis)
+{
+    for (uint32_t i = 0; i < s->task_count; i++)
+        if (s->task[i].axis.id == axis.id) return s->task[i].block;
+    return kernel->axis.at[axis.id - 1].extent;
+}
+
+/* Units of `count` a part takes, so that all threads are done at the same time, with as few parts as that allows. */
+static int64_t part_of(int64_t count, int64_t threads)
+{
+    int64_t best = count;
+    double most = 0;
+    for (int64_t parts = threads; parts <= 4 * threads && parts <= count; parts += threads) {
+        int64_t part = ceiling(count, parts), rounds = ceiling(ceiling(count, part), threads);
+        double use = (double)count / (double)(threads * rounds * part);
+        if (use < most + 0.03) continue;
+        most = use;
+        best = part;
+    }
+    return best;
+}
+
+/* Axes that only a depends on; each part packs b again. */
+static void split_rows(const Planning *p, Schedule *s, int64_t threads)
+{
+    for (uint32_t i = s->packed_loops; i < s->order_count; i++) {
+        int64_t extent = extent_of(p, s->order[i]);
+        if (extent < threads) continue;
+        add_task(s, p, s->order[i], part_of(extent, threads));
+        return;
+    }
+    if (!s->tile_count) return;
+    int64_t rows = s->tile[0].block, tiles = ceiling(extent_of(p, s->tile[0].axis), rows);
+    if (tiles >= threads) add_task(s, p, s->tile[0].axis, part_of(tiles, threads) * rows);
+}
+
+/* Groups of panels; each part reads, or packs, a again. */
+static void split_columns(const Planning *p, Schedule *s, int64_t threads)
+{
+    int64_t column = s->vectors * s->width;
+    int64_t columns = ceiling(extent_of(p, s->vector), column);
+    if (columns >= threads) add_task(s, p, s->vector, part_of(columns, threads) * column);
+}
+
+/* Tasks: blocks of the outer axes that b depends on, as long as there are, then whatever packs less again. */
+static void choose_tasks(const Planning *p, const Candidate *c, Schedule *s)
 {
     double work = (double)points_of(p, (1u << p->kernel->axis.count) - 1);
-    int64_t wanted = 8 * (int64_t)p->target->threads;
-    int64_t worth = (int64_t)(work / 20000);
+    int64_t threads = p->target->threads, wanted = 8 * threads;
+    int64_t worth = (int64_t)(work / TASK_WORK);
     if (wanted > worth) wanted = worth > 1 ? worth : 1;
-    /* Other axes split what uses a panel: each part packs it again, so only for the sake of idle threads. */
-    int64_t threads = p->target->threads, apart = points_of(p, s->of.m) / PACK_PAYS;
-    if (!s->pack || apart > wanted) apart = wanted;
-    if (apart < threads) apart = threads < wanted ? threads : wanted;
     s->tasks = 1;
     for (uint32_t i = 0; i < s->packed_loops && s->tasks < wanted; i++) {
         int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
         add_task(s, p, s->order[i], extent <= need ? 1 : ceiling(extent, need));
     }
-    if (s->vector.id && s->tasks < wanted) {
-        int64_t column = s->vectors * s->width;
-        int64_t columns = ceiling(extent_of(p, s->vector), column),
-                need = ceiling(wanted, s->tasks);
-        int64_t group = ceiling(columns, need);
-        if (s->panels > group) s->panels = (uint32_t)group;
-        if (group < columns) add_task(s, p, s->vector, group * column);
-    }
-    for (uint32_t i = s->packed_loops; i < s->order_count && s->tasks < apart; i++) {
-        int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
-        add_task(s, p, s->order[i], extent <= need ? 1 : ceiling(extent, need));
-    }
-    if (s->tile_count && s->tasks < apart) {
-        int64_t extent = extent_of(p, s->tile[0].axis), rows = s->tile[0].block;
-        int64_t group = ceiling(ceiling(extent, rows), ceiling(wanted, s->tasks)) * rows;
-        if (group < extent) add_task(s, p, s->tile[0].axis, group);
-    }
+    if (s->tasks >= threads || s->tasks >= wanted) return;
+    int64_t parts = ceiling(threads < wanted ? threads : wanted, s->tasks);
+    double n = (double)points_of(p, s->of.n), m = (double)points_of(p, s->of.m);
+    double again_b = s->pack ? n * PACK[c->reading] : n * READ_AGAIN;
+    double again_a = m * (reads_along(p, s->of.a, p->inner_k) ? PACK[READ_contiguous] : READ_AGAIN);
+    bool by_columns = s->vector.id && again_a < again_b;
+    if (by_columns) split_columns(p, s, parts);
+    if (s->task_count == 0 || s->tasks < parts) split_rows(p, s, parts);
+    if (!by_columns && s->vector.id && s->tasks < parts) split_columns(p, s, parts);
+}
+
+/* Groups of panels shrink to what a task has. */
+static void fit_panels(const Planning *p, Schedule *s)
+{
+    if (!s->vector.id) return;
+    int64_t column = s->vectors * s->width;
+    int64_t columns = ceiling(schedule_task_points(s, p->kernel, s->vector), column);
+    if (s->panels > columns) s->panels = (uint32_t)columns;
+}
+
+static int64_t reserve(Schedule *s, int64_t bytes)
+{
+    int64_t at = s->scratch;
+    s->scratch += (bytes + 63) / 64 * 64;
+    return at;
+}
+
+/* Where in scratch everything lies; vectors may be written past the end of what is packed. */
+static void place_scratch(const Planning *p, Schedule *s)
+{
+    Type type = p->kernel->scalar.at[s->of.b.id].type;
+    int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes, column = s->vectors * s->width;
+    if (s->pack) reserve(s, (s->panels * s->k + s->width) * column * bytes);
+    if (s->pack_a == PACK_A_none) return;
+    bool along_k = s->pack_a == PACK_A_along_k;
+    int64_t rows = s->a_rows * (s->rows / s->tile[0].block);
+    s->a_pitch = along_k ? s->k + PITCH_APART : ceiling(rows, s->width) * s->width;
+    s->a_offset = reserve(s, ((along_k ? rows : s->k) * s->a_pitch + s->width) * 4);
 }
 
 /* Whether the code after the sums would be large if it stood there for each vector of a tile. */
@@ -309,12 +407,11 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     choose_tile(&p, &best, &s);
     choose_packing(&p, &best, &s);
     choose_loops(&p, &s);
-    choose_tasks(&p, &s);
+    choose_tasks(&p, &best, &s);
+    fit_panels(&p, &s);
+    choose_rows(&p, &s);
     s.finish_looped = finishes_in_loop(&p, &s);
-    Type type = kernel->scalar.at[s.of.b.id].type;
-    int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes;
-    if (s.pack) s.scratch = s.panels * s.k * s.vectors * s.width * bytes;
-    s.scratch = (s.scratch + 63) / 64 * 64;
+    place_scratch(&p, &s);
     schedule_copies(kernel, &s, target, arena);
     return s;
 }

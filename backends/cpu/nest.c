@@ -1,0 +1,153 @@
+/* The loops of a contraction around its tiles:
+ *
+ *     tasks                                    blocks of any parallel axes
+ *       axes that b depends on
+ *         groups of panels                     what of b fits into the second-level cache; b is packed
+ *           axes that only a depends on
+ *             blocks of rows                   what of a stays close; a is packed
+ *               tiles                          tile.c */
+#include "backends/cpu/tile.h"
+
+static int64_t extent_of(const Emit *e, Axis axis)
+{
+    return e->kernel->axis.at[axis.id - 1].extent;
+}
+
+/* Where packed a begins, less where its first row does. */
+static void place_a(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    bool along_k = s->pack_a == PACK_A_along_k;
+    int64_t row = along_k ? s->a_pitch : 1, k = along_k ? 1 : s->a_pitch;
+    Axis first = s->tile[0].axis;
+    t->a = (Area){.type = e->kernel->scalar.at[s->of.a.id].type};
+    for (uint32_t i = s->tile_count; i-- > 0;) {
+        t->a.at.by[s->tile[i].axis.id - 1] = row;
+        row *= s->tile[i].block;
+    }
+    for (uint32_t i = 0; i < t->k_count; i++)
+        t->a.at.by[t->k[i].id - 1] = t->k_stride[i] * k;
+    LLVMTypeRef element = type_of(e, t->a.type, 1);
+    LLVMTypeRef byte = LLVMInt8TypeInContext(e->context);
+    emit_at(e, e->depth);
+    LLVMValueRef at = step_pointer(e, byte, e->scratch, emit_i64(e, s->a_offset));
+    LLVMValueRef rows = emit_i64(e, -t->a.at.by[first.id - 1]);
+    at = step_pointer(e, element, at, LLVMBuildMul(e->builder, t->rows, rows, ""));
+    t->a.base = at;
+}
+
+static void emit_rows_block(Emit *e, Tile *t)
+{
+    if (e->schedule->pack_a != PACK_A_none) {
+        place_a(e, t);
+        emit_pack_a(e, t);
+    }
+    emit_tiles(e, t);
+}
+
+static void emit_row_blocks(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    if (!s->tile_count) {
+        emit_tiles(e, t);
+        return;
+    }
+    uint32_t axis = s->tile[0].axis.id - 1;
+    t->rows = t->from[axis];
+    t->rows_to = t->to[axis];
+    int64_t from, to;
+    if (is_known(t->rows, &from) && is_known(t->rows_to, &to) && to - from <= s->a_rows) {
+        emit_rows_block(e, t);
+        return;
+    }
+    Loop loop;
+    LLVMValueRef last = t->rows_to;
+    loop_open(e, &loop, t->rows, last, s->a_rows, 0, NULL);
+    t->rows = loop.index;
+    t->rows_to =
+        emit_smaller(e, LLVMBuildAdd(e->builder, loop.index, emit_i64(e, s->a_rows), ""), last);
+    emit_rows_block(e, t);
+    loop_close(e, &loop, NULL);
+}
+
+/* Axes that only a depends on, from order[at] on. */
+static void emit_rest(Emit *e, Tile *t, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (at > s->packed_loops) emit_copies(e, at);
+    if (at == s->order_count) {
+        emit_row_blocks(e, t);
+        return;
+    }
+    Axis axis = s->order[at];
+    if (e->axis[axis.id - 1].bound) {
+        emit_rest(e, t, at + 1);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    emit_rest(e, t, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+static void emit_groups(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    if (!s->vector.id) {
+        emit_rest(e, t, s->packed_loops);
+        return;
+    }
+    Loop loop;
+    int64_t group = s->panels * t->column;
+    LLVMValueRef to = t->to[s->vector.id - 1];
+    loop_open(e, &loop, t->from[s->vector.id - 1], to, group, 0, NULL);
+    t->group = loop.index;
+    t->group_to = emit_smaller(e, LLVMBuildAdd(e->builder, loop.index, emit_i64(e, group), ""), to);
+    if (s->pack) emit_pack_b(e, t);
+    emit_rest(e, t, s->packed_loops);
+    loop_close(e, &loop, NULL);
+}
+
+/* Axes that b depends on. */
+static void emit_loops(Emit *e, Tile *t, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    emit_copies(e, at);
+    if (at == s->packed_loops) {
+        emit_groups(e, t);
+        return;
+    }
+    Axis axis = s->order[at];
+    if (e->axis[axis.id - 1].bound) {
+        emit_loops(e, t, at + 1);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    emit_loops(e, t, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+void emit_contraction(Emit *e)
+{
+    const Schedule *s = e->schedule;
+    Tile t = {.column = (int64_t)s->vectors * s->width};
+    t.extent = s->vector.id ? extent_of(e, s->vector) : 1;
+    int64_t stride = 1;
+    for (uint32_t i = 0; i < e->kernel->axis.count; i++)
+        if (s->of.k >> i & 1 && e->kernel->axis.at[i].extent > 1) t.k[t.k_count++] = (Axis){i + 1};
+    for (uint32_t i = t.k_count; i-- > 0;) {
+        t.k_stride[i] = stride;
+        stride *= extent_of(e, t.k[i]);
+    }
+    t.run_a = plan_runs(e, &t, s->of.a);
+    t.run_b = plan_runs(e, &t, s->of.b);
+    Loop tasks;
+    tasks_open(e, &tasks, t.from, t.to);
+    emit_loops(e, &t, 0);
+    loop_close(e, &tasks, NULL);
+}
