@@ -11,7 +11,8 @@ typedef struct Benching {
     const Compiled *entry;
     const void **input;
     void **output;
-    LIST(double) seconds; /* of each run, ascending */
+    int64_t runs;         /* timed or not */
+    LIST(double) seconds; /* of each timed run, ascending */
     int64_t peak_rss;     /* bytes, before the peaks are measured */
     Peak peak;
     double *call_seconds; /* of each call, the median of the profiled runs; NULL: not profiled */

@@ -1,15 +1,20 @@
 /* The results of `mlc bench`: a table, JSON, a Chrome trace. */
 #include "runtime/bench.h"
 
-/* Products of bf16 are added in f32: such a kernel reduces, and somewhere has a value of that type. */
+#include "ir/kernel/contraction.h"
+
+/* bf16, widened so that the products are added in f32. */
+static bool is_widened_bf16(const Kernel *kernel, Scalar scalar)
+{
+    const ScalarNode *node = &kernel->scalar.at[scalar.id];
+    return node->op == SCALAR_cast && kernel->scalar.at[node->argument[0].id].type == TYPE_bf16;
+}
+
 static bool in_bf16(const Kernel *kernel)
 {
-    bool reduces = false, narrow = false;
-    for (uint32_t i = 1; i < kernel->scalar.count; i++) {
-        reduces |= kernel->scalar.at[i].op == SCALAR_reduce;
-        narrow |= kernel->scalar.at[i].type == TYPE_bf16;
-    }
-    return reduces && narrow;
+    Contraction c;
+    return contraction_of(kernel, &c) && is_widened_bf16(kernel, c.a) &&
+           is_widened_bf16(kernel, c.b);
 }
 
 /* The least time that this machine could need for a call. */
