@@ -29,10 +29,20 @@ class Comparison:
         self.seconds = 0.3 if options.quick else 2
 
     def start_torch(self):
-        """Debian's PyTorch runs on whatever BLAS is installed; the reference one is fifty times too slow to compare with."""
+        """Anew for each item: its allocator is told to keep what it got."""
+        self.stop_torch()
         self.torch = torch_worker(peer_environment(self.options.threads))
+
+    def stop_torch(self):
+        if self.torch:
+            self.torch.close()
+        self.torch = None
+
+    def require_blas(self):
+        """Debian's PyTorch runs on whatever BLAS is installed; the reference one is fifty times too slow to compare with."""
+        self.start_torch()
         peak = self.mlc.bench("w2.mlc", self.options.threads, repeat=5)["peak_flops"]
-        reached = self.torch.ask(do="gemm", threads=self.options.threads)["flops"]
+        reached = LOAD.watch(lambda: self.torch.ask(do="gemm", threads=self.options.threads))["flops"]
         if reached < 0.3 * peak:
             sys.exit(f"PyTorch multiplies matrices at {reached / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s: install libopenblas0-openmp, "
                      "or wait until the machine is quiet")
@@ -148,24 +158,27 @@ class Comparison:
                 self.table.add(Row(what, "ONNX Runtime", "not measured: Debian 12 has no package of it", "", None, TARGETS[f"predict {name}"]))
 
     def run(self, items):
+        if set(items) - WITHOUT_TORCH and not torch_version():
+            left = [i for i in items if i not in WITHOUT_TORCH]
+            items = [i for i in items if i in WITHOUT_TORCH]
+            self.table.note(f"not measured, since PyTorch is not installed (tests/install.sh bench): {' '.join(left)}")
         if set(items) - WITHOUT_TORCH:
-            if torch_version():
-                self.start_torch()
-            else:
-                left = [i for i in items if i not in WITHOUT_TORCH]
-                items = [i for i in items if i in WITHOUT_TORCH]
-                self.table.note(f"not measured, since PyTorch is not installed (tests/install.sh bench): {' '.join(left)}")
+            self.require_blas()
         for item in items:
-            if item in WORKLOADS:
-                self.train(item)
-            elif item == "contractions":
-                contractions.compare(self.options, self.mlc, self.table)
-            elif item == "start":
-                start.compare(self.options, self.mlc, self.torch, self.table)
-            else:
-                getattr(self, item)()
-        if self.torch:
-            self.torch.close()
+            if item not in WITHOUT_TORCH:
+                self.start_torch()
+            self.measure(item)
+            self.stop_torch()
+
+    def measure(self, item):
+        if item in WORKLOADS:
+            self.train(item)
+        elif item == "contractions":
+            contractions.compare(self.options, self.mlc, self.table)
+        elif item == "start":
+            start.compare(self.options, self.mlc, self.torch, self.table)
+        else:
+            getattr(self, item)()
 
 
 ITEMS = [*WORKLOADS, "bf16", "batch1", "w5", "threads", "contractions", "start"]
