@@ -23,10 +23,48 @@ Value fusion_storage(const Graph *graph, Value x)
     return x;
 }
 
+static bool is_spread(const Graph *graph, Value x)
+{
+    double number;
+    return graph_node(graph, x)->op == OP_broadcast || graph_is_number(graph, x, &number);
+}
+
+/* What is left of the only operand that is neither a number nor broadcast; {0} if there are several or none. */
+static Value only_operand(const Graph *graph, Value x)
+{
+    const Node *node = graph_node(graph, x);
+    Value only = {0};
+    for (uint32_t i = 0; i < node->argument_count; i++) {
+        Value y = node->argument[i];
+        if (is_spread(graph, y) || value_same(y, only)) continue;
+        if (only.id) return (Value){0};
+        only = y;
+    }
+    return only;
+}
+
+/* A contraction, perhaps under another shape, with a bias added or through an activation. */
+static bool ends_contraction(const Graph *graph, Value x)
+{
+    for (int depth = 0; x.id && depth < PIECE_DEPTH; depth++) {
+        const Node *node = graph_node(graph, x);
+        OpClass class = op_info[node->op].class;
+        if (class == CONTRACTION) return true;
+        bool passes = class == ELEMENTWISE || node->op == OP_reshape || node->op == OP_transpose;
+        x = passes ? only_operand(graph, x) : (Value){0};
+    }
+    return false;
+}
+
+/* Contractions store their parts where they belong; many parts would be as many selects. */
 bool fusion_in_pieces(const Graph *graph, Value x)
 {
     const Node *node = graph_node(graph, x);
-    return node->op == OP_concat && node->argument_count > CONCAT_LIMIT;
+    if (node->op != OP_concat) return false;
+    if (node->argument_count > CONCAT_LIMIT) return true;
+    for (uint32_t i = 0; i < node->argument_count; i++)
+        if (ends_contraction(graph, node->argument[i])) return true;
+    return false;
 }
 
 bool fusion_is_source(const Graph *graph, Value x)
@@ -129,15 +167,23 @@ static bool reduce_fits(const Fuse *f, Value x, const Site *site, uint32_t *rows
     return points >= ROWS_LEAST || taken <= ROW_LIMIT;
 }
 
+static Value concat_of(const Fuse *f, const Site *site)
+{
+    return f->fusion->groups.at[site->group].store.at[0];
+}
+
 static bool contraction_fits(const Fuse *f, Value x, const Site *site)
 {
     const Growing *group = &f->growing.at[site->group];
+    const Shape *root = root_shape(f, site->group);
     uint32_t roots;
-    if (group->contracts || group->reduces || group->closed || site->spot != SPOT_point)
+    if (site->piece)
+        root = graph_shape(f->graph,
+                           graph_argument(f->graph, concat_of(f, site), (int)site->piece - 1));
+    else if (group->contracts || group->reduces || group->closed || site->spot != SPOT_point)
         return false;
-    if (!site_covers(site, graph_shape(f->graph, x), root_shape(f, site->group), &roots))
-        return false;
-    return elements_of(f, x) == shape_elements(root_shape(f, site->group));
+    if (!site_covers(site, graph_shape(f->graph, x), root, &roots)) return false;
+    return elements_of(f, x) == shape_elements(root);
 }
 
 /* Notes what x, evaluated at the site, makes of the group. */
@@ -145,7 +191,8 @@ static void join(Fuse *f, Value x, const Site *site)
 {
     Growing *group = &f->growing.at[site->group];
     OpClass class = op_info[graph_node(f->graph, x)->op].class;
-    group->nodes += site->piece == 0;
+    if (site->piece) return;
+    group->nodes++;
     if (class == CONTRACTION) group->contracts = true;
     if (class == REDUCTION) {
         group->reduces = true;

@@ -22,7 +22,8 @@ Fusion *fuse(Arena *arena, const Graph *graph);
 /* The same without fusion: every value that is computed has a kernel of its own, movement is inline. For tests. */
 Fusion *fuse_nothing(Arena *arena, const Graph *graph);
 
-/* Concats of more parts than this are stored in pieces: a kernel a part, each with its slice of the buffer. Fewer are selects. */
+/* Concats of more parts than this, or of what contractions compute, are stored in pieces: a kernel a part, each with its slice of
+ * the buffer. Others are selects. */
 #define CONCAT_LIMIT 8
 bool fusion_in_pieces(const Graph *graph, Value x);
 /* The value whose buffer holds x: x without the reshapes and stops around it. */
