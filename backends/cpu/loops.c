@@ -11,10 +11,13 @@ typedef struct Nest {
     const Axis *order;
     uint32_t count, at; /* the loop to open next */
     Axis vector, minor;
+    bool columns; /* the vector axis, the last, in blocks of schedule->columns */
     void (*inside)(Emit *e, Rows *rows);
 } Nest;
 
 static void nest(Emit *e, Nest n);
+
+static void columns(Emit *e, Rows *rows, Axis axis);
 
 static void nest_in_vector(Emit *e, VectorLoop *loop)
 {
@@ -31,6 +34,10 @@ static void nest(Emit *e, Nest n)
     }
     Axis axis = n.order[n.at];
     uint32_t i = axis.id - 1;
+    if (axis.id == n.vector.id && n.columns) {
+        columns(e, n.rows, axis);
+        return;
+    }
     if (axis.id == n.vector.id) {
         vector_loop(e, &(VectorLoop){.axis = axis,
                                      .minor = n.minor,
@@ -76,15 +83,32 @@ static void store_point(Emit *e, Rows *rows)
     store_all(e);
 }
 
-static void row(Emit *e, Rows *rows)
+static void row_stores(Emit *e, void *user)
 {
     const Schedule *s = e->schedule;
-    emit_reduces(e, rows->reduces);
+    Rows *rows = user;
     nest(e, (Nest){.rows = rows,
                    .order = s->store_order,
                    .count = s->store_count,
                    .vector = s->store_vector,
                    .inside = store_point});
+}
+
+static void row(Emit *e, Rows *rows)
+{
+    emit_reduces(e, rows->reduces);
+    row_stores(e, rows);
+}
+
+static void columns(Emit *e, Rows *rows, Axis axis)
+{
+    Loop loop;
+    LLVMValueRef end = rows->to[axis.id - 1], width = emit_i64(e, e->schedule->columns);
+    loop_open(e, &loop, rows->from[axis.id - 1], end, e->schedule->columns, 0, NULL);
+    emit_at(e, e->depth);
+    LLVMValueRef to = emit_smaller(e, LLVMBuildAdd(e->builder, loop.index, width, ""), end);
+    emit_columns(e, &(RowBlock){rows->reduces, loop.index, to, row_stores, rows});
+    loop_close(e, &loop, NULL);
 }
 
 void emit_rows(Emit *e)
@@ -99,6 +123,7 @@ void emit_rows(Emit *e)
                    .count = e->schedule->order_count,
                    .vector = e->schedule->vector,
                    .minor = e->schedule->minor,
+                   .columns = e->schedule->columns > 0,
                    .inside = row});
     loop_close(e, &tasks, NULL);
 }

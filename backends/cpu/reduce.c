@@ -68,7 +68,7 @@ static const ScalarNode *node_of(const Emit *e, const Reducing *r, uint32_t i)
     return &e->kernel->scalar.at[r->group->reduce.at[i].id];
 }
 
-static LLVMValueRef combine(Emit *e, const ScalarNode *node, LLVMValueRef a, LLVMValueRef b,
+LLVMValueRef reduce_combine(Emit *e, const ScalarNode *node, LLVMValueRef a, LLVMValueRef b,
                             uint32_t width)
 {
     ScalarOp op = node->reduce == REDUCE_add   ? SCALAR_add
@@ -78,7 +78,7 @@ static LLVMValueRef combine(Emit *e, const ScalarNode *node, LLVMValueRef a, LLV
     return apply_binary(e, op, type_is_float(node->type) ? TYPE_f32 : node->type, a, b, width);
 }
 
-static LLVMValueRef neutral(Emit *e, const ScalarNode *node, uint32_t width)
+LLVMValueRef reduce_neutral(Emit *e, const ScalarNode *node, uint32_t width)
 {
     double number = node->reduce == REDUCE_add   ? 0
                     : node->reduce == REDUCE_max ? -(double)INFINITY
@@ -102,18 +102,18 @@ static LLVMValueRef tree_of_vector(Emit *e, const ScalarNode *node, LLVMValueRef
     for (uint32_t half = REDUCE_LANES / 2; half >= 1; half /= 2) {
         LLVMValueRef low = lower_lanes(e, vector, 0, half);
         LLVMValueRef high = lower_lanes(e, vector, half, half);
-        vector = combine(e, node, low, high, half);
+        vector = reduce_combine(e, node, low, high, half);
     }
     return LLVMBuildExtractElement(e->builder, vector, emit_i32(e, 0), "");
 }
 
 /* The same tree over values. Lanes that no element fell on hold 0, and adding 0 to a sum that began with 0 changes nothing. */
-static LLVMValueRef tree_of_values(Emit *e, const ScalarNode *node, LLVMValueRef *lane,
-                                   uint32_t count)
+LLVMValueRef reduce_tree(Emit *e, const ScalarNode *node, LLVMValueRef *lane, uint32_t count)
 {
     for (uint32_t half = REDUCE_LANES / 2; half >= 1; half /= 2)
         for (uint32_t l = 0; l < half; l++)
-            if (l + half < count) lane[l] = combine(e, node, lane[l], lane[l + half], e->width);
+            if (l + half < count)
+                lane[l] = reduce_combine(e, node, lane[l], lane[l + half], e->width);
     return lane[0];
 }
 
@@ -125,7 +125,7 @@ static void lanes_body(Emit *e, VectorLoop *loop)
         const ScalarNode *node = node_of(e, r, i);
         LLVMValueRef body = evaluate_vector(e, node->argument[0]);
         emit_at(e, e->depth);
-        LLVMValueRef sum = combine(e, node, values[i], body, e->width);
+        LLVMValueRef sum = reduce_combine(e, node, values[i], body, e->width);
         values[i] = e->mask ? LLVMBuildSelect(e->builder, e->mask, sum, values[i], "") : sum;
     }
 }
@@ -150,14 +150,14 @@ static void add_point(Emit *e, const Reducing *r, LLVMValueRef index, uint32_t l
         LLVMValueRef *sum = &values[at + (carried > 1 ? lane : 0)];
         at += carried;
         if (carried) {
-            *sum = combine(e, node, *sum, body, e->width);
+            *sum = reduce_combine(e, node, *sum, body, e->width);
             continue;
         }
         LLVMTypeRef type = type_of(e, node->type, e->width);
         LLVMValueRef slot = LLVMBuildAnd(e->builder, index, emit_i64(e, REDUCE_LANES - 1), "");
         LLVMValueRef pointer = LLVMBuildGEP2(e->builder, type, r->slots[i], &slot, 1, "");
         LLVMValueRef old = LLVMBuildLoad2(e->builder, type, pointer, "");
-        LLVMBuildStore(e->builder, combine(e, node, old, body, e->width), pointer);
+        LLVMBuildStore(e->builder, reduce_combine(e, node, old, body, e->width), pointer);
     }
 }
 
@@ -229,7 +229,7 @@ static uint32_t begin_group(Emit *e, Reducing *r, LLVMValueRef *values)
         uint32_t count = carried_by(e, r, i);
         if (carried + count > MAX_CARRIED) bug("more than %d values reduced at once", MAX_CARRIED);
         for (uint32_t k = 0; k < count; k++)
-            values[carried++] = neutral(e, node, width);
+            values[carried++] = reduce_neutral(e, node, width);
         if (count) continue;
         LLVMTypeRef type = type_of(e, node->type, e->width);
         r->slots[i] = emit_slots(e, type, REDUCE_LANES);
@@ -244,12 +244,12 @@ static LLVMValueRef result_of(Emit *e, const Reducing *r, uint32_t i, LLVMValueR
 {
     const ScalarNode *node = node_of(e, r, i);
     if (!e->vector.id) return tree_of_vector(e, node, values[0]);
-    if (count) return tree_of_values(e, node, values, count);
+    if (count) return reduce_tree(e, node, values, count);
     LLVMValueRef lane[REDUCE_LANES];
     LLVMTypeRef type = type_of(e, node->type, e->width);
     for (uint32_t l = 0; l < used_lanes(r); l++)
         lane[l] = LLVMBuildLoad2(e->builder, type, slot_at(e, type, r->slots[i], l), "");
-    return tree_of_values(e, node, lane, used_lanes(r));
+    return reduce_tree(e, node, lane, used_lanes(r));
 }
 
 static void emit_group(Emit *e, const ReduceGroup *group)

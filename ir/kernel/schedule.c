@@ -13,6 +13,9 @@
 #define COST_OPERATION  0.4
 #define COST_TREE       12.0
 
+#define LONG_SUM                                                                                   \
+    8 /* points of the innermost axis from which sums are kept in memory, for many rows side by side */
+
 #define TASKS     64   /* at most, unless a task would be large */
 #define TASK_WORK 8192 /* element operations a task does at least */
 
@@ -195,6 +198,35 @@ static int64_t ceiling(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* Bytes of the sums of a row; 0: its reduces are not worth more than a vector at a time. */
+static int64_t bytes_of_sums(const Planning *p)
+{
+    const Kernel *kernel = p->kernel;
+    int64_t bytes = 0;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++) {
+        const ScalarNode *node = &kernel->scalar.at[i];
+        if (!p->live[i] || node->op != SCALAR_reduce) continue;
+        uint32_t inner = 32 - (uint32_t)__builtin_clz(node->axes);
+        if (node->type == TYPE_bool || extent_of(kernel, (Axis){inner}) < LONG_SUM) return 0;
+        int64_t size = type_is_float(node->type) ? 4 : type_info[node->type].bytes;
+        bytes += node->reduce == REDUCE_add ? size * REDUCE_LANES : size;
+    }
+    return bytes;
+}
+
+/* Rows that lie side by side in memory are summed together, as many as their sums stay in the caches. */
+static void choose_columns(const Planning *p, Schedule *s)
+{
+    int64_t extent = extent_of(p->kernel, s->vector), width = s->width;
+    if (!s->vector.id || s->minor.id || !p->has_reduce || extent <= width) return;
+    int64_t bytes = bytes_of_sums(p);
+    if (!bytes) return;
+    int64_t most = p->target->l2 / 4 / bytes / width, need = ceiling(extent, width);
+    if (most < 1) most = 1;
+    s->columns = (most < need ? most : need) * width;
+    s->scratch = s->columns * bytes;
+}
+
 /* Splits row axes, outermost first, until there are enough tasks. */
 static void choose_tasks(const Planning *p, Schedule *s)
 {
@@ -209,13 +241,17 @@ static void choose_tasks(const Planning *p, Schedule *s)
     for (uint32_t i = 0; i < s->order_count && s->tasks < wanted; i++) {
         Axis axis = s->order[i];
         if (kernel->axis.at[axis.id - 1].kind != AXIS_parallel) continue;
-        int64_t extent = extent_of(kernel, axis), need = ceiling(wanted, s->tasks);
+        /* Rows side by side are alike, and the more of them the longer the stretches of memory. */
+        bool is_columns = axis.id == s->vector.id && s->columns && wanted > p->target->threads;
+        int64_t most = is_columns ? p->target->threads : wanted;
+        int64_t extent = extent_of(kernel, axis), need = ceiling(most, s->tasks);
         int64_t block = extent <= need ? 1 : ceiling(extent, need);
         if (axis.id == s->vector.id) {
             block = ceiling(ceiling(extent, need), s->width) * s->width;
             if (block < 4 * s->width) block = 4 * s->width;
         }
         if (block >= extent) continue;
+        if (axis.id == s->vector.id && block < s->columns) s->columns = block;
         s->task[s->task_count++] = (TaskAxis){axis, block};
         s->tasks *= ceiling(extent, block);
     }
@@ -247,6 +283,7 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
     Planning p = planning_of(kernel, target, arena);
     choose_vectors(&p, &s);
     choose_order(&p, &s);
+    choose_columns(&p, &s);
     choose_tasks(&p, &s);
     return s;
 }
@@ -285,7 +322,7 @@ void schedule_print(Text *out, const Schedule *s)
     print_axis(out, s->minor);
     text_add(out, " x%u, stores ", s->width);
     print_axis(out, s->store_vector);
-    text_add(out, "\n  tasks %" PRId64 "\n", s->tasks);
+    text_add(out, "\n  tasks %" PRId64 ", columns %" PRId64 "\n", s->tasks, s->columns);
     print_blocks(out, "split", s->task, s->task_count);
     print_axes(out, "loops", s->order, s->order_count);
     print_axes(out, "inside", s->store_order, s->store_count);

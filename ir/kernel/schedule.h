@@ -51,6 +51,8 @@ typedef struct Schedule {
     Axis store_order[MAX_AXES]; /* rows: loops over the parallel axes that no reduce depends on */
     Axis store_vector;          /* {0}: `vector` goes on, if there is one */
     uint32_t width;
+    int64_t
+        columns; /* rows: points of `vector` whose reduces go on side by side, their sums in scratch; 0: those of a vector */
 
     /* Contraction: a tile is `rows` points of the m axes by `vectors` vectors along `vector`. */
     uint32_t tile_count;

@@ -317,6 +317,34 @@ START_TEST(convolutions)
 }
 END_TEST
 
+static const struct RowKernel {
+    const char *name, *text;
+} row_kernels[] = {
+#define KERNEL(name, text) {#name, text},
+#include "tests/unit/row_kernels.def"
+#undef KERNEL
+};
+
+START_TEST(rows)
+{
+    for (int level = 0; level < LEVELS; level++) {
+        Bench bench;
+        if (!bench_open(&bench, levels[level])) continue;
+        Context context = {.arena = bench.arena, .sources = sources_new(bench.arena)};
+        context.report = report_new(bench.arena, context.sources);
+        for (size_t i = 0; i < sizeof row_kernels / sizeof *row_kernels; i++) {
+            const char *text = row_kernels[i].text;
+            uint32_t source =
+                sources_add(context.sources, row_kernels[i].name, text, strlen(text), false);
+            const Kernel *kernel = kernel_parse(&context, bench.arena, source);
+            ck_assert_msg(kernel, "%s is no kernel", row_kernels[i].name);
+            check_kernel(&bench, kernel, i, false);
+        }
+        bench_close(&bench);
+    }
+}
+END_TEST
+
 static void remove_folder(const char *folder)
 {
     DIR *open = opendir(folder);
@@ -451,6 +479,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, contractions);
     tcase_add_test(tests, products);
     tcase_add_test(tests, convolutions);
+    tcase_add_test(tests, rows);
     tcase_add_test(tests, cache);
     tcase_add_test(tests, unknown_target);
 }
