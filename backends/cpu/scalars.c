@@ -173,12 +173,14 @@ LLVMValueRef round_real(Emit *e, Type type, LLVMValueRef value, uint32_t width)
  * are one comparison, and must be asked as one: of two selects, LLVM 19 makes `x > 0 or x is NaN` for max(abs(x), 0). */
 static LLVMValueRef real_extreme(Emit *e, bool is_max, LLVMValueRef x, LLVMValueRef y)
 {
+    if (LLVMIsConstant(y)) {
+        LLVMValueRef is_number = LLVMBuildFCmp(e->builder, LLVMRealORD, y, y, "");
+        LLVMRealPredicate wins_or_nan = is_max ? LLVMRealUGT : LLVMRealULT;
+        LLVMValueRef wins = LLVMBuildFCmp(e->builder, wins_or_nan, x, y, "");
+        return LLVMBuildSelect(e->builder, LLVMBuildAnd(e->builder, wins, is_number, ""), x, y, "");
+    }
     LLVMRealPredicate beats = is_max ? LLVMRealOGT : LLVMRealOLT;
     LLVMValueRef wins = LLVMBuildFCmp(e->builder, beats, x, y, "");
-    if (LLVMIsConstant(y)) {
-        wins = LLVMBuildOr(e->builder, wins, is_nan(e, x), "");
-        return LLVMBuildSelect(e->builder, wins, x, y, "");
-    }
     LLVMValueRef value = LLVMBuildSelect(e->builder, wins, x, y, "");
     return LLVMBuildSelect(e->builder, is_nan(e, x), x, value, "");
 }
