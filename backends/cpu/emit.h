@@ -146,6 +146,9 @@ void store_access(Emit *e, const Access *access, Type type, LLVMValueRef value, 
 /* Sum of the affine at its axes' values in lane 0, without the constant part (returned in *constant); NULL: zero. */
 LLVMValueRef affine_value(Emit *e, const Affine *affine, int64_t *constant);
 
+/* uniform.c: bits_uniform of the node's arguments */
+Lanes emit_uniform(Emit *e, const ScalarNode *node, uint32_t level);
+
 /* scalars.c: one function a class of rows */
 LLVMTypeRef type_of(const Emit *e, Type type,
                     uint32_t width); /* in registers: floats as float, bool as i1 */

@@ -78,6 +78,7 @@ static Lanes emit_scalar(Emit *e, const ScalarNode *node, const Access *access, 
     case SCALAR_index: return index_affine(e, &node->access->at[0].affine, level);
     case SCALAR_inside: return inside_access(e, node->access, level);
     case SCALAR_load: return load_access(e, access, node->type, level);
+    case SCALAR_uniform: return emit_uniform(e, node, level);
     case SCALAR_reduce: bug("a reduce is used before it was computed");
     default: return apply(e, node, level);
     }

@@ -75,6 +75,7 @@ typedef struct Copy {
     uint32_t *copied;    /* by id in from */
     LIST(uint32_t) open; /* the path from a root to where we are */
     uint8_t *next;       /* child to visit next, by id */
+    bool keeps_uniform;
 } Copy;
 
 static Access copy_access(const Copy *copy, const Access *access)
@@ -94,7 +95,8 @@ static Scalar copy_scalar(Copy *copy, uint32_t id)
     for (int i = 0; i < SCALAR_ARGUMENTS; i++)
         node.argument[i].id = copy->copied[node.argument[i].id];
 
-    if (scalar_info[node.op].is_math) return expand_math(to, &node);
+    bool stays = copy->keeps_uniform && node.op == SCALAR_uniform && node.type == TYPE_f32;
+    if (scalar_info[node.op].is_math && !stays) return expand_math(to, &node);
     switch ((int)node.op) {
     case SCALAR_constant: return kernel_constant(to, node.type, node.number);
     case SCALAR_index: return kernel_index(to, access.at[0].affine);
@@ -135,13 +137,14 @@ static void copy_tree(Copy *copy, Scalar root)
     }
 }
 
-static Kernel *copy_kernel(const Kernel *from, Arena *arena)
+static Kernel *copy_kernel(const Kernel *from, bool keeps_uniform, Arena *arena)
 {
     Kernel *to = kernel_new(arena);
     Copy copy = {.from = from,
                  .to = to,
                  .copied = arena_array(arena, uint32_t, from->scalar.count),
-                 .next = arena_array(arena, uint8_t, from->scalar.count)};
+                 .next = arena_array(arena, uint8_t, from->scalar.count),
+                 .keeps_uniform = keeps_uniform};
     for (uint32_t i = 0; i < from->axis.count; i++)
         kernel_axis(to, from->axis.at[i].kind, from->axis.at[i].extent);
     for (uint32_t i = 0; i < from->buffer.count; i++) {
@@ -163,5 +166,10 @@ static Kernel *copy_kernel(const Kernel *from, Arena *arena)
 
 Kernel *kernel_expand(const Kernel *kernel, Arena *arena)
 {
-    return copy_kernel(copy_kernel(kernel, arena), arena);
+    return copy_kernel(copy_kernel(kernel, false, arena), false, arena);
+}
+
+Kernel *kernel_expand_but_uniform(const Kernel *kernel, Arena *arena)
+{
+    return copy_kernel(copy_kernel(kernel, true, arena), true, arena);
 }

@@ -10,5 +10,7 @@
  * around), its scalars numbered depth first from the stores, the dead ones dropped.  Expanding
  * twice changes nothing. */
 Kernel *kernel_expand(const Kernel *kernel, Arena *arena);
+/* The same, but uniform of f32 stays: for backends that share one evaluation of Philox among the elements of a vector. */
+Kernel *kernel_expand_but_uniform(const Kernel *kernel, Arena *arena);
 
 #endif

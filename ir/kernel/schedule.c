@@ -12,6 +12,7 @@
 #define COST_SCATTER    20.0
 #define COST_OPERATION  0.4
 #define COST_TREE       12.0
+#define WEIGHT_UNIFORM  40
 
 #define LONG_SUM                                                                                   \
     8 /* points of the innermost axis from which sums are kept in memory, for many rows side by side */
@@ -59,12 +60,18 @@ static double points_of(const Kernel *kernel, uint32_t axes)
     return points;
 }
 
+uint32_t scalar_weight(const ScalarNode *node)
+{
+    if (node->op == SCALAR_uniform) return WEIGHT_UNIFORM;
+    return node->op != SCALAR_constant;
+}
+
 static double scalar_cost(const Planning *p, uint32_t id, Along along)
 {
     const ScalarNode *node = &p->kernel->scalar.at[id];
     if (node->op == SCALAR_load)
         return along.axis.id ? access_cost(p, node->access, along, false) : COST_CONTIGUOUS;
-    return node->op == SCALAR_constant ? 0 : COST_OPERATION;
+    return scalar_weight(node) * COST_OPERATION;
 }
 
 /* Part of the lanes of all vectors along the axis that do work. */
@@ -233,7 +240,7 @@ static void choose_tasks(const Planning *p, Schedule *s)
     const Kernel *kernel = p->kernel;
     uint32_t all = (1u << kernel->axis.count) - 1, operations = 0;
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
-        operations += p->live[i];
+        operations += p->live[i] ? scalar_weight(&kernel->scalar.at[i]) : 0;
     double work = points_of(kernel, all) * (1 + operations / 4);
     int64_t wanted = (int64_t)(work / TASK_WORK);
     if (wanted > TASKS) wanted = TASKS;

@@ -87,6 +87,9 @@ Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, 
 bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, int64_t extent,
                    Arena *arena);
 
+/* What a scalar costs beside a sum or a product, loads aside. */
+uint32_t scalar_weight(const ScalarNode *node);
+
 /* Which scalars the stores need, bodies of reduces included. */
 bool *kernel_live(const Kernel *kernel, Arena *arena);
 

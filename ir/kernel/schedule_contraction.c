@@ -384,7 +384,7 @@ static bool finishes_in_loop(const Planning *p, const Schedule *s)
 {
     uint32_t operations = 2 * p->kernel->store.count;
     for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
-        operations += p->finishes[i] && p->kernel->scalar.at[i].op != SCALAR_constant;
+        if (p->finishes[i]) operations += scalar_weight(&p->kernel->scalar.at[i]);
     return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
 }
 

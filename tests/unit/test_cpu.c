@@ -6,6 +6,7 @@
 #include "backends/cpu/cache.h"
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
+#include "ir/kernel/expand.h"
 #include "tests/unit/random_kernel.h"
 #include <dirent.h>
 #include <math.h>
@@ -69,7 +70,7 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed, bool
     Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
     Plan plan = plan_kernel(kernel, &bench->target, bench->arena);
-    kernel_interpret(kernel, expected.at);
+    kernel_interpret(kernel_expand(kernel, bench->arena), expected.at);
     run_plan(bench, &plan, buffers.at);
     int64_t element;
     int differs = buffers_differ(kernel, &expected, &buffers, &element);
