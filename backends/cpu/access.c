@@ -300,16 +300,6 @@ static LLVMValueRef load_vector(Emit *e, Type type, LLVMValueRef pointer, LLVMVa
     return value;
 }
 
-/* Lanes from[l] of the two vectors side by side. */
-static LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, const uint32_t *from,
-                            uint32_t width)
-{
-    LLVMValueRef lane[64];
-    for (uint32_t l = 0; l < width; l++)
-        lane[l] = emit_i32(e, from[l]);
-    return LLVMBuildShuffleVector(e->builder, a, b, LLVMConstVector(lane, width), "");
-}
-
 /* Every second element, from two loads that end with the last element wanted: elements 0 to w - 1 and w - 1 to 2 w - 2. */
 static LLVMValueRef load_second(Emit *e, Type type, LLVMValueRef pointer)
 {
@@ -334,11 +324,11 @@ static LLVMValueRef load_repeated(Emit *e, Type type, LLVMValueRef pointer, LLVM
     uint32_t points = e->width / e->minor_extent, from[64];
     for (uint32_t l = 0; l < points; l++)
         from[l] = l * e->minor_extent;
-    if (mask) mask = shuffle(e, mask, LLVMGetPoison(LLVMTypeOf(mask)), from, points);
+    if (mask) mask = shuffle(e, mask, NULL, from, points);
     LLVMValueRef value = load_vector(e, type, pointer, mask, points);
     for (uint32_t l = 0; l < e->width; l++)
         from[l] = l / e->minor_extent;
-    return shuffle(e, value, LLVMGetPoison(LLVMTypeOf(value)), from, e->width);
+    return shuffle(e, value, NULL, from, e->width);
 }
 
 static LLVMValueRef load_lanes(Emit *e, Type type, const Address *address, uint32_t level)
@@ -375,18 +365,26 @@ Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level)
     return (Lanes){from_memory(e, type, value, e->width), true};
 }
 
+static void store_vector(Emit *e, Type type, LLVMValueRef pointer, LLVMValueRef mask,
+                         LLVMValueRef value)
+{
+    if (!mask) {
+        set_alignment(LLVMBuildStore(e->builder, value, pointer), type);
+        return;
+    }
+    LLVMValueRef align = emit_i32(e, type_info[type].bytes);
+    emit_intrinsic(e, "llvm.masked.store", 2,
+                   (LLVMTypeRef[]){LLVMTypeOf(value), LLVMTypeOf(pointer)}, 4,
+                   (LLVMValueRef[]){value, pointer, align, mask});
+}
+
 static void store_lanes(Emit *e, Type type, const Address *address, LLVMValueRef mask,
                         LLVMValueRef value)
 {
     LLVMTypeRef memory = LLVMTypeOf(value);
     LLVMValueRef align = emit_i32(e, type_info[type].bytes);
     if (address->pattern == PATTERN_next && !address->extra) {
-        if (mask)
-            emit_intrinsic(e, "llvm.masked.store", 2,
-                           (LLVMTypeRef[]){memory, LLVMTypeOf(address->pointer)}, 4,
-                           (LLVMValueRef[]){value, address->pointer, align, mask});
-        else
-            set_alignment(LLVMBuildStore(e->builder, value, address->pointer), type);
+        store_vector(e, type, address->pointer, mask, value);
         return;
     }
     LLVMValueRef pointers = lane_pointers(e, type, address);
@@ -427,4 +425,44 @@ void store_access(Emit *e, const Access *access, Type type, LLVMValueRef value, 
     }
     LLVMValueRef mask = lane_mask(e, &address, e->depth);
     store_lanes(e, type, &address, mask, to_memory(e, type, value, e->width));
+}
+
+/* Half of a0 b0 a1 b1 ...: the first or the second. */
+static LLVMValueRef half_of_two(Emit *e, LLVMValueRef a, LLVMValueRef b, uint32_t half)
+{
+    uint32_t from[64];
+    for (uint32_t l = 0; l < e->width; l++)
+        from[l] = (half * e->width + l) / 2 + (l & 1 ? e->width : 0);
+    return shuffle(e, a, b, from, e->width);
+}
+
+/* In place; count: a power of two. */
+static void weave(Emit *e, LLVMValueRef *value, uint32_t count)
+{
+    LLVMValueRef even[64], odd[64];
+    if (count == 1) return;
+    for (uint32_t i = 0; i < count / 2; i++) {
+        even[i] = value[2 * i];
+        odd[i] = value[2 * i + 1];
+    }
+    weave(e, even, count / 2);
+    weave(e, odd, count / 2);
+    for (uint32_t i = 0; i < count; i++)
+        value[i] = half_of_two(e, even[i / 2], odd[i / 2], i % 2);
+}
+
+void store_woven(Emit *e, const Access *access, Type type, LLVMValueRef *value, uint32_t count)
+{
+    Address address = address_of(e, access, type, e->depth);
+    for (uint32_t i = 0; i < count; i++)
+        value[i] = to_memory(e, type, value[i], e->width);
+    weave(e, value, count);
+    LLVMValueRef left = NULL;
+    if (e->mask) left = LLVMBuildMul(e->builder, e->left, emit_i32(e, count), "");
+    for (uint32_t i = 0; i < count; i++) {
+        LLVMValueRef mask = left ? lanes_left(e, left, (int64_t)i * e->width) : NULL;
+        LLVMValueRef pointer = step_pointer(e, memory_type(e, type, 1), address.pointer,
+                                            emit_i64(e, (int64_t)i * e->width));
+        store_vector(e, type, pointer, mask, value[i]);
+    }
 }

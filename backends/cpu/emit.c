@@ -177,6 +177,15 @@ LLVMValueRef spread(Emit *e, LLVMValueRef scalar, uint32_t width)
     return LLVMBuildShuffleVector(e->builder, first, undefined, zeros, "");
 }
 
+LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, const uint32_t *from, uint32_t width)
+{
+    LLVMValueRef lane[128];
+    for (uint32_t l = 0; l < width; l++)
+        lane[l] = emit_i32(e, from[l]);
+    return LLVMBuildShuffleVector(e->builder, a, b ? b : LLVMGetPoison(LLVMTypeOf(a)),
+                                  LLVMConstVector(lane, width), "");
+}
+
 LLVMValueRef lane_numbers(const Emit *e, uint32_t width, uint32_t bits, int64_t scale)
 {
     LLVMValueRef lane[64];

@@ -127,6 +127,8 @@ struct VectorLoop {
     void *user;
 };
 void vector_loop(Emit *e, VectorLoop *loop);
+/* Lanes from[l] of the two vectors side by side; b: NULL if there is one. */
+LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, const uint32_t *from, uint32_t width);
 
 /* evaluate.c: scalars of the kernel */
 Lanes evaluate(Emit *e, Scalar scalar);
@@ -143,6 +145,8 @@ Lanes inside_access(Emit *e, const Access *access, uint32_t level);
 Lanes index_affine(Emit *e, const Affine *affine, uint32_t level);
 /* At the current level; `value` has e->width lanes. */
 void store_access(Emit *e, const Access *access, Type type, LLVMValueRef value, bool accumulate);
+/* Vectors of elements that take turns in memory: element l of part k is count * l + k from the access on. */
+void store_woven(Emit *e, const Access *access, Type type, LLVMValueRef *value, uint32_t count);
 /* Sum of the affine at its axes' values in lane 0, without the constant part (returned in *constant); NULL: zero. */
 LLVMValueRef affine_value(Emit *e, const Affine *affine, int64_t *constant);
 

@@ -83,15 +83,36 @@ static void store_point(Emit *e, Rows *rows)
     store_all(e);
 }
 
+/* The values of all points of the woven axis, then the stores. */
+static void store_weave(Emit *e, Rows *rows)
+{
+    (void)rows;
+    Axis axis = e->schedule->woven;
+    const Kernel *kernel = e->kernel;
+    uint32_t points = (uint32_t)kernel->axis.at[axis.id - 1].extent, stores = kernel->store.count;
+    LLVMValueRef *value = arena_array(e->arena, LLVMValueRef, points * stores);
+    for (uint32_t k = points; k-- > 0;) {
+        axis_bind(e, axis, emit_i64(e, k), 0);
+        for (uint32_t i = 0; i < stores; i++)
+            value[i * points + k] = evaluate_vector(e, kernel->store.at[i].value);
+    }
+    emit_at(e, e->depth);
+    for (uint32_t i = 0; i < stores; i++) {
+        const Access *access = &kernel->store.at[i].at;
+        store_woven(e, access, kernel->buffer.at[access->buffer].type, value + i * points, points);
+    }
+    axis_release(e, axis);
+}
+
 static void row_stores(Emit *e, void *user)
 {
     const Schedule *s = e->schedule;
     Rows *rows = user;
     nest(e, (Nest){.rows = rows,
                    .order = s->store_order,
-                   .count = s->store_count,
+                   .count = s->store_count - (s->woven.id != 0),
                    .vector = s->store_vector,
-                   .inside = store_point});
+                   .inside = s->woven.id ? store_weave : store_point});
 }
 
 static void row(Emit *e, Rows *rows)

@@ -10,16 +10,6 @@ typedef struct Philox {
     LLVMValueRef even, odd; /* words 0 of all counters, then words 2; words 1, then words 3 */
 } Philox;
 
-static LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, const uint32_t *from,
-                            uint32_t width)
-{
-    LLVMValueRef lane[128];
-    for (uint32_t l = 0; l < width; l++)
-        lane[l] = emit_i32(e, from[l]);
-    return LLVMBuildShuffleVector(e->builder, a, b ? b : LLVMGetPoison(LLVMTypeOf(a)),
-                                  LLVMConstVector(lane, width), "");
-}
-
 static LLVMValueRef constant_halves(Emit *e, uint32_t count, uint32_t first, uint32_t second)
 {
     LLVMValueRef lane[128];

@@ -11,6 +11,7 @@
 #define COST_GATHER     14.0
 #define COST_SCATTER    20.0
 #define COST_OPERATION  0.4
+#define COST_WOVEN      2.0 /* a shuffle and a store, of each of the axis' points */
 #define COST_TREE       12.0
 #define WEIGHT_UNIFORM  40
 
@@ -103,6 +104,33 @@ static double lanes_at_work(const Planning *p, Along along)
     return use_of(extent_of(p->kernel, along.axis), points) * points * minor;
 }
 
+#define WOVEN 4 /* points of a woven axis at most */
+
+static bool weaves(const Planning *p, const Store *store, Axis vector, Axis woven)
+{
+    int64_t step, inner;
+    for (int d = 0; d < store->at.rank; d++)
+        if (store->at.at[d].guarded) return false;
+    return !store->accumulate && access_step(p->kernel, &store->at, vector, &step) &&
+           access_step(p->kernel, &store->at, woven, &inner) && inner == 1 &&
+           step == extent_of(p->kernel, woven);
+}
+
+/* The axis inside of rows along `vector` that every store can weave; {0}: there is none. */
+static Axis woven_axis(const Planning *p, Axis vector)
+{
+    uint32_t inside = p->parallel & ~p->rows;
+    for (uint32_t i = 0; vector.id && i < p->kernel->axis.count; i++) {
+        int64_t extent = p->kernel->axis.at[i].extent;
+        if (!(inside >> i & 1) || extent > WOVEN || (extent & (extent - 1))) continue;
+        bool all = true;
+        for (uint32_t k = 0; k < p->kernel->store.count; k++)
+            all &= weaves(p, &p->kernel->store.at[k], vector, (Axis){i + 1});
+        if (all) return (Axis){i + 1};
+    }
+    return (Axis){0};
+}
+
 /* Cost of the whole kernel with rows vectorized along `rows` ({0}: reduces along their own axes) and stores along
  * `stores`. */
 static double cost_of(const Planning *p, Along rows, Axis stores)
@@ -128,9 +156,11 @@ static double cost_of(const Planning *p, Along rows, Axis stores)
     double points = points_of(kernel, p->parallel | p->sequential) / lanes_at_work(p, along);
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
         if (p->live[i] && !body[i]) cost += points * scalar_cost(p, i, along);
+    bool is_woven = !stores.id && woven_axis(p, rows.axis).id;
     for (uint32_t i = 0; i < kernel->store.count; i++)
-        cost += points * (along.axis.id ? access_cost(p, &kernel->store.at[i].at, along, true)
-                                        : COST_CONTIGUOUS);
+        cost += points * (is_woven        ? COST_WOVEN
+                          : along.axis.id ? access_cost(p, &kernel->store.at[i].at, along, true)
+                                          : COST_CONTIGUOUS);
     return cost;
 }
 
@@ -196,8 +226,10 @@ static void choose_order(const Planning *p, Schedule *s)
     for (uint32_t i = 0; i < p->kernel->axis.count; i++)
         if (p->sequential >> i & 1) s->order[s->order_count++] = (Axis){i + 1};
     if (s->vector.id) s->order[s->order_count++] = s->vector;
-    add_axes(p, p->parallel & ~p->rows, s->store_vector, s->store_order, &s->store_count);
-    if (s->store_vector.id) s->store_order[s->store_count++] = s->store_vector;
+    if (!s->store_vector.id) s->woven = woven_axis(p, s->vector);
+    Axis last = s->store_vector.id ? s->store_vector : s->woven;
+    add_axes(p, p->parallel & ~p->rows, last, s->store_order, &s->store_count);
+    if (last.id) s->store_order[s->store_count++] = last;
 }
 
 static int64_t ceiling(int64_t a, int64_t b)
@@ -333,6 +365,7 @@ void schedule_print(Text *out, const Schedule *s)
     print_blocks(out, "split", s->task, s->task_count);
     print_axes(out, "loops", s->order, s->order_count);
     print_axes(out, "inside", s->store_order, s->store_count);
+    if (s->woven.id) print_axes(out, "woven", &s->woven, 1);
     if (s->contraction) {
         print_blocks(out, "tile", s->tile, s->tile_count);
         text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, unroll %u\n",

@@ -50,6 +50,9 @@ typedef struct Schedule {
     uint32_t store_count;
     Axis store_order[MAX_AXES]; /* rows: loops over the parallel axes that no reduce depends on */
     Axis store_vector;          /* {0}: `vector` goes on, if there is one */
+    Axis
+        woven; /* rows: the last of `store_order`, whose points lie next to each other and those of `vector` after them, so
+                 * that a store takes the vectors of all of them; {0}: none */
     uint32_t width;
     int64_t
         columns; /* rows: points of `vector` whose reduces go on side by side, their sums in scratch; 0: those of a vector */
