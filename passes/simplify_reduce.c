@@ -105,6 +105,21 @@ Value reduce_max_of_broadcast(const Match *match)
     return x.id ? ir_reduce_max(match->graph, x, left) : none;
 }
 
+/* The larger of the largest element and a number: through a movement too that neither drops elements nor adds any. */
+Value reduce_max_of_max(const Match *match)
+{
+    double number;
+    Graph *graph = match->graph;
+    Value x = match->slot[0], moved = match->root->argument[0];
+    const Node *movement = graph_node(graph, moved);
+    Shape shape = *graph_shape(graph, moved);
+    if (!shape_elements(&shape) || !graph_is_number(graph, match->slot[4], &number)) return none;
+    if (movement->op == OP_reshape) x = ir_reshape(graph, x, shape);
+    if (movement->op == OP_window) x = ir_window(graph, x, movement->attribute->windows);
+    Value largest = ir_reduce_max(graph, x, *axes_of_root(match));
+    return ir_max(graph, largest, ir_like(graph, largest, number));
+}
+
 /* Both at once, unless pass_split cut them apart. */
 Value reduce_of_reduce(const Match *match)
 {

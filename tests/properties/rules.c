@@ -103,6 +103,49 @@ static Value transpose_to(Instance *instance, const Pattern *pattern, const Shap
     return ir_transpose(g->graph, x, order);
 }
 
+/* broadcast from some of the axes of the shape asked for. */
+static Value broadcast_to(Instance *instance, const Pattern *pattern, const Shape *shape)
+{
+    Generator *g = &instance->generator;
+    Shape before = {0};
+    Axes kept = {0};
+    for (int i = 0; i < shape->rank; i++) {
+        if (random_once_in(&g->kit->random, 2)) continue;
+        kept.at[kept.count++] = (uint8_t)i;
+        before.extent[before.rank++] = shape->extent[i];
+    }
+    Value x = instantiate(instance, pattern->argument[0], &before);
+    return ir_broadcast(g->graph, x, kept, *shape);
+}
+
+/* A sum of differences from a mean along the same axes, alone or beside other terms: of so many elements that the mean of
+ * integers is exact. */
+static Value sum_of_centered_terms(Instance *instance, bool is_beside)
+{
+    Generator *g = &instance->generator;
+    Graph *graph = g->graph;
+    Shape shape = {.rank = (uint8_t)random_from(&g->kit->random, 1, 3)};
+    Axes axes = {0};
+    double count = 1;
+    for (int i = 0; i < shape.rank; i++) {
+        shape.extent[i] = (int64_t)1 << random_from(&g->kit->random, 0, 2);
+        if (random_once_in(&g->kit->random, 2)) continue;
+        axes.at[axes.count++] = (uint8_t)i;
+        count *= (double)shape.extent[i];
+    }
+    if (!axes.count) return (Value){0};
+    Value x = generate_operand(g, TYPE_f32, &shape), sum = ir_sum(graph, x, axes);
+    Value mean = ir_div(graph, sum, ir_like(graph, sum, count));
+    Axes kept = axes_other(axes, shape.rank);
+    Value term = ir_sub(graph, x, ir_broadcast(graph, mean, kept, shape));
+    if (is_beside) {
+        Value factor = generate_operand(g, TYPE_f32, graph_shape(graph, mean));
+        term = ir_mul(graph, term, ir_broadcast(graph, factor, kept, shape));
+        term = ir_add(graph, generate_operand(g, TYPE_f32, &shape), term);
+    }
+    return ir_sum(graph, term, axes);
+}
+
 /* Some block of zeros around x, of the shape asked for. */
 static Value pad_to(Instance *instance, const Pattern *pattern, const Shape *shape)
 {
@@ -141,6 +184,10 @@ static Value structured(Instance *instance, const Pattern *pattern, const Shape 
     Generator *g = &instance->generator;
     if (pattern->op == OP_transpose && shape) return transpose_to(instance, pattern, shape);
     if (pattern->op == OP_pad && shape) return pad_to(instance, pattern, shape);
+    if (pattern->op == OP_broadcast && shape) return broadcast_to(instance, pattern, shape);
+    const Pattern *body = pattern->op == OP_sum ? pattern->argument[0] : NULL;
+    if (body && body->kind == PATTERN_op && (body->op == OP_sub || body->op == OP_add))
+        return sum_of_centered_terms(instance, body->op == OP_add);
     if (op_info[pattern->op].class == CONTRACTION) return contraction(instance, pattern);
     Value first = {0};
     bool is_alone = pattern->argument[0] && pattern->argument[0]->kind == PATTERN_value;
