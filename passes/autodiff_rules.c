@@ -107,7 +107,12 @@ void grad_sub(Autodiff *d, Value y, Value dy)
 void grad_mul(Autodiff *d, Value y, Value dy)
 {
     Value a = argument(d, y, 0), b = argument(d, y, 1);
-    flow(d, a, ir_mul(d->graph, dy, b));
+    Value da = ir_mul(d->graph, dy, b);
+    if (value_same(a, b)) {
+        flow(d, a, ir_add(d->graph, da, da));
+        return;
+    }
+    flow(d, a, da);
     flow(d, b, ir_mul(d->graph, dy, a));
 }
 
@@ -154,14 +159,15 @@ void grad_pow(Autodiff *d, Value y, Value dy)
 }
 
 /* The operand that was chosen takes all.  Where both are equal each takes half, as in PyTorch's maximum; but a constant takes
- * it all, as in PyTorch's relu, which costs a comparison and a choice less in every network. */
-static void flow_to_chosen(Autodiff *d, Value dy, Value x, Value other, bool is_max)
+ * it all, as in PyTorch's relu, which costs a comparison and a choice less in every network.  Whether it won is seen from the
+ * result, which the next layer reads anyway. */
+static void flow_to_chosen(Autodiff *d, Value y, Value dy, Value x, Value other, bool is_max)
 {
     Graph *graph = d->graph;
     double number;
     Value zero = ir_like(graph, dy, 0);
     if (graph_is_number(graph, other, &number)) {
-        Value kept = is_max ? ir_less_equal(graph, x, other) : ir_less_equal(graph, other, x);
+        Value kept = is_max ? ir_less_equal(graph, y, other) : ir_less_equal(graph, other, y);
         flow(d, x, ir_select(graph, kept, zero, dy));
         return;
     }
@@ -176,15 +182,15 @@ static void flow_to_chosen(Autodiff *d, Value dy, Value x, Value other, bool is_
 void grad_max(Autodiff *d, Value y, Value dy)
 {
     Value a = argument(d, y, 0), b = argument(d, y, 1);
-    flow_to_chosen(d, dy, a, b, true);
-    flow_to_chosen(d, dy, b, a, true);
+    flow_to_chosen(d, y, dy, a, b, true);
+    flow_to_chosen(d, y, dy, b, a, true);
 }
 
 void grad_min(Autodiff *d, Value y, Value dy)
 {
     Value a = argument(d, y, 0), b = argument(d, y, 1);
-    flow_to_chosen(d, dy, a, b, false);
-    flow_to_chosen(d, dy, b, a, false);
+    flow_to_chosen(d, y, dy, a, b, false);
+    flow_to_chosen(d, y, dy, b, a, false);
 }
 
 void grad_select(Autodiff *d, Value y, Value dy)

@@ -125,7 +125,26 @@ void grad_sum(Autodiff *d, Value y, Value dy)
     flow(d, x, spread(d->graph, dy, attribute(d, y)->axes, graph_shape(d->graph, x)));
 }
 
-/* Elements that tie for the maximum share evenly, as in PyTorch's amax. */
+/* Numbers the elements that are reduced to one, the first highest and the last 1: the first of some has the largest
+ * number.  Windows of pooling need a byte. */
+static Value backwards(Graph *graph, Axes axes, const Shape *shape)
+{
+    int64_t count = 1;
+    for (int i = 0; i < axes.count; i++)
+        count *= shape->extent[axes.at[i]];
+    Value number = ir_constant(graph, TYPE_i32, *shape, (double)count);
+    int64_t stride = 1;
+    for (int i = axes.count; i-- > 0;) {
+        Value at = ir_iota(graph, TYPE_i32, *shape, axes.at[i]);
+        Value step = ir_like(graph, at, (double)stride);
+        Value steps = ir_mul(graph, at, step);
+        number = ir_sub(graph, number, steps);
+        stride *= shape->extent[axes.at[i]];
+    }
+    return ir_cast(graph, number, count <= UINT8_MAX ? TYPE_u8 : TYPE_i32);
+}
+
+/* All flows to the first of the elements that are the maximum, as in PyTorch's pooling. */
 void grad_reduce_max(Autodiff *d, Value y, Value dy)
 {
     Graph *graph = d->graph;
@@ -135,12 +154,13 @@ void grad_reduce_max(Autodiff *d, Value y, Value dy)
 
     Value maximum = spread(graph, y, axes, &shape);
     Value wins = ir_equal(graph, x, maximum);
-    Value one = ir_cast(graph, wins, graph_type(graph, x));
-    Value count = ir_sum(graph, one, axes);
-    Value share = ir_div(graph, dy, count);
-    Value shares = spread(graph, share, axes, &shape);
+    Value number = backwards(graph, axes, &shape);
+    Value none = ir_like(graph, number, 0);
+    Value winner = ir_select(graph, wins, number, none);
+    Value first = ir_reduce_max(graph, winner, axes);
+    Value chosen = ir_equal(graph, number, spread(graph, first, axes, &shape));
     Value zero = ir_like(graph, x, 0);
-    flow(d, x, ir_select(graph, wins, shares, zero));
+    flow(d, x, ir_select(graph, chosen, spread(graph, dy, axes, &shape), zero));
 }
 
 static Indices exchanged(const Indices *indices, const char *a, const char *b, const char *y)

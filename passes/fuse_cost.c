@@ -31,6 +31,21 @@ static double op_cost(Op op)
     return cost[op] > 0 ? cost[op] : 1;
 }
 
+/* Operations alone. */
+static double work(const Weights *weights, const Graph *graph, Value x)
+{
+    const Node *node = graph_node(graph, x);
+    OpClass class = op_info[node->op].class;
+    if (class == RANDOM) return op_cost(node->op);
+    if (class == LEAF && !fusion_is_source(graph, x)) return 0;
+    if (class != ELEMENTWISE && class != MOVEMENT) return 1;
+    double sum = class == ELEMENTWISE ? op_cost(node->op) : 0;
+    for (uint32_t i = 0; i < node->argument_count; i++)
+        if (i == 0 || !value_same(node->argument[i], node->argument[i - 1]))
+            sum += weights->work[node->argument[i].id];
+    return sum < COST_KERNEL ? sum : COST_KERNEL;
+}
+
 static double least(double a, double b)
 {
     return a < b ? a : b;
@@ -79,10 +94,12 @@ static double weight(const Weights *weights, const Graph *graph, Value x)
 Weights cost_weights(Arena *arena, const Graph *graph, const uint32_t *uses)
 {
     Weights weights = {.own = arena_array(arena, double, graph->node.count),
-                       .seen = arena_array(arena, double, graph->node.count)};
+                       .seen = arena_array(arena, double, graph->node.count),
+                       .work = arena_array(arena, double, graph->node.count)};
     for (uint32_t id = 1; id < graph->node.count; id++) {
         Value x = {id};
         weights.own[id] = weights.seen[id] = weight(&weights, graph, x);
+        weights.work[id] = work(&weights, graph, x);
         if (uses[id] > 1 && weights.own[id] >= COST_KERNEL) weights.seen[id] = cost_load(graph, x);
     }
     return weights;

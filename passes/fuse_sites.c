@@ -1,10 +1,10 @@
 /* Carries sites from a value to its operands: the shape of each op, seen from the kernel that evaluates it. */
 #include "passes/fuse_sites.h"
 
-/* The factor along which the result is contiguous is packed: computed once, in vectors.  The other is computed again for
- * every tile of columns, an element at a time: three columns cost as much as one vector operation. */
-#define COPIES_PACKED  2.0
-#define COLUMNS_A_COPY 3.0
+/* A factor is packed: computed once, in vectors, for each block of the other factor's side; for the side along which the
+ * result is contiguous there are fewer such blocks. */
+#define COPIES_PACKED 2.0
+#define COPIES_OTHER  8.0
 
 static Track track_new(Value y, uint32_t argument, uint32_t d)
 {
@@ -204,10 +204,11 @@ static void through_contraction(const Graph *graph, Value y, uint32_t i, const S
         const char *kept = strchr(indices->y, list[d]);
         inner->track[d] = kept ? site->track[kept - indices->y] : track_new(y, i, d);
     }
-    double copies = products(graph, y) / elements_of(graph, node->argument[i]) / COLUMNS_A_COPY;
+    double copies = products(graph, y) / elements_of(graph, node->argument[i]);
     const char *last = strlen(indices->y) ? indices->y + strlen(indices->y) - 1 : indices->y;
     bool packed = *last && strchr(list, *last) && !strchr(i ? indices->a : indices->b, *last);
-    if (packed && copies > COPIES_PACKED) copies = COPIES_PACKED;
+    double most = packed ? COPIES_PACKED : COPIES_OTHER;
+    if (copies > most) copies = most;
     inner->copies = site->copies * (copies < 1 ? 1 : copies);
     inner->spot = deeper(site->spot, SPOT_factor);
 }

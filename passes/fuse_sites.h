@@ -17,7 +17,8 @@ typedef struct Track {
 typedef struct Site {
     uint32_t group;
     Spot spot;
-    uint32_t piece, depth; /* 1 + the part of the long concat that reads it, and how far away; 0: none */
+    uint32_t piece,
+        depth;     /* 1 + the part of the long concat that reads it, and how far away; 0: none */
     double copies; /* evaluations for each element of the value */
     Track track[MAX_RANK];
 } Site;
@@ -43,6 +44,7 @@ typedef struct Weights {
     double *own; /* computing an element from what is stored anyway */
     double
         *seen; /* what a consumer pays for it: the same, or a load if it will be stored for sure */
+    double *work; /* of `own` the operations, a load counted as one */
 } Weights;
 
 Weights cost_weights(Arena *arena, const Graph *graph, const uint32_t *uses);

@@ -270,7 +270,7 @@ class Output(Program):
         self.assertGreaterEqual(bench["peak_bf16_flops"], 0)
         self.assertEqual(sum(k["flops"] for k in bench["kernels"]), bench["flops"])
         self.assertTrue(all(k["seconds"] >= 0 and k["fraction_of_peak"] >= 0 for k in bench["kernels"]))
-        self.assertTrue(any(k["line"] == "m.mlc:11" and "fc1" in k["label"] for k in bench["kernels"]), bench["kernels"])
+        self.assertTrue(any(k["line"] == "m.mlc:12" and "fc1" in k["label"] for k in bench["kernels"]), bench["kernels"])
         table = self.mlc("bench", *common, "--kernels").stdout
         self.assertRegex(table, r"time/us +share +GFLOP/s +GB/s +roofline +kernel\n")
         self.assertEqual(len(re.findall(r"^ +[0-9.]+ +[0-9.]+% +[0-9.]+ +[0-9.]+ +[0-9]+%  k\d+ ", table, re.M)), len(bench["kernels"]))

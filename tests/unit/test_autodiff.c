@@ -68,7 +68,8 @@ START_TEST(what_does_not_depend_has_gradient_zero)
 }
 END_TEST
 
-START_TEST(ties_share)
+/* Equal operands of max share; of a reduction the first takes all. */
+START_TEST(ties)
 {
     const char *maximum = "entry predict (x: f32[3], z: f32[3]) {\n"
                           "  %1 = max x, z : f32[3]\n"
@@ -78,7 +79,7 @@ START_TEST(ties_share)
     const char *reduction = "entry predict (x: f32[4]) {\n"
                             "  %1 = reduce_max x [0] : f32[]\n"
                             "  %2 = gradient %1, x : f32[4]\n  output dx = %2\n}\n";
-    expect_numbers(reduction, NUMBERS(5, 1, 5, 2), NULL, 4, NUMBERS(0.5, 0, 0.5, 0));
+    expect_numbers(reduction, NUMBERS(5, 1, 5, 2), NULL, 4, NUMBERS(1, 0, 0, 0));
     const char *relu = "entry predict (x: f32[3]) {\n"
                        "  %1 = constant 0 : f32[3]\n"
                        "  %2 = max x, %1 : f32[3]\n"
@@ -165,7 +166,7 @@ Suite *suite_autodiff(void)
     TCase *tests = tcase_create("autodiff");
     tcase_add_test(tests, dot_only_exchanges_letters);
     tcase_add_test(tests, what_does_not_depend_has_gradient_zero);
-    tcase_add_test(tests, ties_share);
+    tcase_add_test(tests, ties);
     tcase_add_test(tests, gradients_nest);
     tcase_add_test(tests, powers_are_differentiable_at_zero);
     tcase_add_test(tests, narrow_operands_get_narrow_gradients);
