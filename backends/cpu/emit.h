@@ -141,6 +141,7 @@ void keep(Emit *e, Scalar scalar, Lanes value); /* what a reduce came to, at the
 
 /* access.c: memory.  level: where the result stands. */
 Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level);
+void prefetch_access(Emit *e, const Access *access, Type type); /* what lane 0 loads */
 Lanes inside_access(Emit *e, const Access *access, uint32_t level);
 Lanes index_affine(Emit *e, const Affine *affine, uint32_t level);
 /* At the current level; `value` has e->width lanes. */
@@ -169,6 +170,17 @@ LLVMValueRef apply_binary(Emit *e, ScalarOp op, Type type, LLVMValueRef x, LLVMV
                           uint32_t width);
 LLVMValueRef apply_fma(Emit *e, Type type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z,
                        uint32_t width);
+
+/* transposed.c: loops over a block of two axes, whose transposed loads are in scratch while `inside` runs with `vector` as the
+ * vector axis. */
+typedef struct Transposed {
+    Axis vector, across;
+    LLVMValueRef from, to;               /* of vector */
+    LLVMValueRef across_from, across_to; /* of across */
+    void (*inside)(Emit *e, void *user);
+    void *user;
+} Transposed;
+void emit_transposed(Emit *e, const Transposed *t);
 
 /* loops.c: kernels that are no contraction.  tile.c: contractions. */
 void tasks_open(Emit *e, Loop *loop, LLVMValueRef *from, LLVMValueRef *to);

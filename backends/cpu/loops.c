@@ -19,6 +19,26 @@ static void nest(Emit *e, Nest n);
 
 static void columns(Emit *e, Rows *rows, Axis axis);
 
+static void inside_transposed(Emit *e, void *user)
+{
+    const Nest *n = user;
+    n->inside(e, n->rows);
+}
+
+/* The two innermost loops at once. */
+static void transposed(Emit *e, const Nest *n)
+{
+    Axis vector = n->vector, across = e->schedule->across;
+    emit_transposed(e, &(Transposed){.vector = vector,
+                                     .across = across,
+                                     .from = n->rows->from[vector.id - 1],
+                                     .to = n->rows->to[vector.id - 1],
+                                     .across_from = n->rows->from[across.id - 1],
+                                     .across_to = n->rows->to[across.id - 1],
+                                     .inside = inside_transposed,
+                                     .user = (void *)n});
+}
+
 static void nest_in_vector(Emit *e, VectorLoop *loop)
 {
     Nest inner = *(const Nest *)loop->user;
@@ -34,6 +54,10 @@ static void nest(Emit *e, Nest n)
     }
     Axis axis = n.order[n.at];
     uint32_t i = axis.id - 1;
+    if (axis.id == e->schedule->across.id) {
+        transposed(e, &n);
+        return;
+    }
     if (axis.id == n.vector.id && n.columns) {
         columns(e, n.rows, axis);
         return;

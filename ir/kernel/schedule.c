@@ -7,6 +7,7 @@
 #define COST_CONTIGUOUS 1.0
 #define COST_SECOND     3.0 /* every second element: two loads and a shuffle */
 #define COST_REPEATED   1.5
+#define COST_TRANSPOSED 6.0
 #define COST_STRIDED    10.0
 #define COST_GATHER     14.0
 #define COST_SCATTER    20.0
@@ -38,7 +39,20 @@ static int64_t extent_of(const Kernel *kernel, Axis axis)
 /* The axes that lanes run along: `minor` first, if there is one. */
 typedef struct Along {
     Axis axis, minor;
+    Axis across; /* what lies along this one is transposed */
 } Along;
+
+bool access_is_transposed(const Kernel *kernel, const Access *access, Axis vector, Axis across)
+{
+    int64_t step, other;
+    uint32_t both = 1u << (vector.id - 1) | 1u << (across.id - 1);
+    for (int d = 0; d < access->rank; d++) {
+        const Coordinate *at = &access->at[d];
+        if (at->dynamic.id || (at->guarded && affine_axes(&at->affine) & both)) return false;
+    }
+    return access_step(kernel, access, vector, &step) &&
+           access_step(kernel, access, across, &other) && other == 1 && (step > 2 || step < 0);
+}
 
 static double access_cost(const Planning *p, const Access *access, Along along, bool is_store)
 {
@@ -49,6 +63,8 @@ static double access_cost(const Planning *p, const Access *access, Along along, 
     if (step == 0 && minor == 0) return COST_UNIFORM;
     if (along.minor.id ? minor == 1 && step == extent : step == 1) return COST_CONTIGUOUS;
     if (is_store) return COST_SCATTER;
+    if (along.across.id && access_is_transposed(p->kernel, access, along.axis, along.across))
+        return COST_TRANSPOSED;
     if (along.minor.id && minor == 0 && step == 1) return COST_REPEATED;
     return !along.minor.id && step == 2 ? COST_SECOND : COST_STRIDED;
 }
@@ -180,7 +196,29 @@ static void consider(const Planning *p, Along rows, Axis stores, double *least, 
     *least = cost;
     s->vector = rows.axis;
     s->minor = rows.minor;
+    s->across = rows.across;
     s->store_vector = stores;
+}
+
+/* The axis along which most of the loads lie that do not lie along the vectors; {0}: there is none. */
+static Axis across_axis(const Planning *p, Axis vector)
+{
+    const Kernel *kernel = p->kernel;
+    uint32_t most = 0, axes = p->rows;
+    Axis across = {0};
+    if (!vector.id || p->has_reduce || p->sequential) return across;
+    for (uint32_t i = 0; i < kernel->axis.count; i++) {
+        if (!(axes >> i & 1) || i + 1 == vector.id || kernel->axis.at[i].extent < 4) continue;
+        uint32_t loads = 0;
+        for (uint32_t k = 1; k < kernel->scalar.count; k++)
+            loads +=
+                p->live[k] && kernel->scalar.at[k].op == SCALAR_load &&
+                access_is_transposed(kernel, kernel->scalar.at[k].access, vector, (Axis){i + 1});
+        if (loads <= most) continue;
+        most = loads;
+        across = (Axis){i + 1};
+    }
+    return across;
 }
 
 static void choose_vectors(const Planning *p, Schedule *s)
@@ -191,10 +229,12 @@ static void choose_vectors(const Planning *p, Schedule *s)
         if (rows && !(p->rows >> (rows - 1) & 1)) continue;
         for (uint32_t minor = 0; minor <= count; minor++)
             if (can_be_minor(p, minor, rows))
-                consider(p, (Along){{rows}, {minor}}, (Axis){0}, &least, s);
+                consider(p, (Along){{rows}, {minor}, {0}}, (Axis){0}, &least, s);
+        Axis across = across_axis(p, (Axis){rows});
+        if (across.id) consider(p, (Along){{rows}, {0}, across}, (Axis){0}, &least, s);
         for (uint32_t stores = 1; stores <= count && !rows; stores++)
             if (inside >> (stores - 1) & 1)
-                consider(p, (Along){{0}, {0}}, (Axis){stores}, &least, s);
+                consider(p, (Along){{0}, {0}, {0}}, (Axis){stores}, &least, s);
     }
     s->width = s->vector.id || s->store_vector.id ? p->target->lanes : 1;
 }
@@ -222,7 +262,9 @@ static void add_axes(const Planning *p, uint32_t axes, Axis last, Axis *order, u
 static void choose_order(const Planning *p, Schedule *s)
 {
     uint32_t minor = s->minor.id ? 1u << (s->minor.id - 1) : 0;
-    add_axes(p, p->rows & ~minor, s->vector, s->order, &s->order_count);
+    uint32_t across = s->across.id ? 1u << (s->across.id - 1) : 0;
+    add_axes(p, p->rows & ~minor & ~across, s->vector, s->order, &s->order_count);
+    if (s->across.id) s->order[s->order_count++] = s->across;
     for (uint32_t i = 0; i < p->kernel->axis.count; i++)
         if (p->sequential >> i & 1) s->order[s->order_count++] = (Axis){i + 1};
     if (s->vector.id) s->order[s->order_count++] = s->vector;
@@ -266,6 +308,17 @@ static void choose_columns(const Planning *p, Schedule *s)
     s->scratch = s->columns * bytes;
 }
 
+/* A block of each transposed load in scratch. */
+static void plan_transpositions(const Planning *p, Schedule *s)
+{
+    for (uint32_t i = 1; s->across.id && i < p->kernel->scalar.count; i++) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        if (p->live[i] && node->op == SCALAR_load &&
+            access_is_transposed(p->kernel, node->access, s->vector, s->across))
+            s->scratch += (int64_t)s->width * s->width * type_info[node->type].bytes;
+    }
+}
+
 /* Splits row axes, outermost first, until there are enough tasks. */
 static void choose_tasks(const Planning *p, Schedule *s)
 {
@@ -285,6 +338,7 @@ static void choose_tasks(const Planning *p, Schedule *s)
         int64_t most = is_columns ? p->target->threads : wanted;
         int64_t extent = extent_of(kernel, axis), need = ceiling(most, s->tasks);
         int64_t block = extent <= need ? 1 : ceiling(extent, need);
+        if (axis.id == s->across.id) block = ceiling(block, 4 * s->width) * 4 * s->width;
         if (axis.id == s->vector.id) {
             block = ceiling(ceiling(extent, need), s->width) * s->width;
             if (block < 4 * s->width) block = 4 * s->width;
@@ -323,6 +377,7 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
     choose_vectors(&p, &s);
     choose_order(&p, &s);
     choose_columns(&p, &s);
+    plan_transpositions(&p, &s);
     choose_tasks(&p, &s);
     return s;
 }
@@ -365,6 +420,7 @@ void schedule_print(Text *out, const Schedule *s)
     print_blocks(out, "split", s->task, s->task_count);
     print_axes(out, "loops", s->order, s->order_count);
     print_axes(out, "inside", s->store_order, s->store_count);
+    if (s->across.id) print_axes(out, "across", &s->across, 1);
     if (s->woven.id) print_axes(out, "woven", &s->woven, 1);
     if (s->contraction) {
         print_blocks(out, "tile", s->tile, s->tile_count);

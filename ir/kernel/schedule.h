@@ -46,6 +46,9 @@ typedef struct Schedule {
         [MAX_AXES]; /* loops outermost first: parallel and sequential axes (rows: the row axes); contraction: the outer axes */
     Axis
         vector; /* {0}: each reduce along its innermost reduction axis, stores along `store_vector` */
+    Axis
+        across; /* rows: an axis along which loads lie that do not lie along `vector`: they are transposed, a block of both axes
+                  * at a time; the last of `order` but for `vector`; {0}: none */
     Axis minor; /* rows: a small axis that lanes run over before `vector`; {0}: none */
     uint32_t store_count;
     Axis store_order[MAX_AXES]; /* rows: loops over the parallel axes that no reduce depends on */
@@ -98,6 +101,9 @@ bool *kernel_live(const Kernel *kernel, Arena *arena);
 
 /* Elements that an access moves by from one point of the axis to the next; false if it is not the same everywhere. */
 bool access_step(const Kernel *kernel, const Access *access, Axis axis, int64_t *step);
+
+/* Whether a load is read along `across` and transposed. */
+bool access_is_transposed(const Kernel *kernel, const Access *access, Axis vector, Axis across);
 
 /* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL. */
 Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
