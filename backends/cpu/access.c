@@ -43,7 +43,7 @@ LLVMValueRef lane_offsets(const Emit *e, const Affine *affine, uint32_t bits)
 typedef enum Pattern {
     PATTERN_same,
     PATTERN_next,     /* one element on */
-    PATTERN_second,   /* two elements on */
+    PATTERN_apart,    /* a few elements on */
     PATTERN_repeated, /* one element on every minor_extent lanes */
     PATTERN_any,
 } Pattern;
@@ -55,11 +55,12 @@ static bool is_pattern(const Emit *e, const Affine *affine, uint32_t times, uint
     return true;
 }
 
-static Pattern pattern_of(const Emit *e, const Affine *affine)
+static Pattern pattern_of(const Emit *e, const Affine *affine, uint32_t *apart)
 {
     if (is_pattern(e, affine, 0, 1)) return PATTERN_same;
     if (is_pattern(e, affine, 1, 1)) return PATTERN_next;
-    if (is_pattern(e, affine, 2, 1)) return PATTERN_second;
+    for (*apart = 2; *apart <= MOST_APART; ++*apart)
+        if (is_pattern(e, affine, *apart, 1)) return PATTERN_apart;
     return is_pattern(e, affine, 1, e->minor_extent) ? PATTERN_repeated : PATTERN_any;
 }
 
@@ -198,6 +199,7 @@ typedef struct Address {
     LLVMValueRef pointer; /* of lane 0, without extra */
     Affine linear;
     Pattern pattern;
+    uint32_t apart;     /* PATTERN_apart */
     LLVMValueRef extra; /* i64 a lane, or NULL */
     Lanes mask;         /* value NULL: everywhere */
 } Address;
@@ -236,7 +238,7 @@ static Address address_of(Emit *e, const Access *access, Type type, uint32_t lev
             address.mask = both(e, address.mask, place_plain(e, at, level).inside, level);
     }
     address.linear = linear;
-    address.pattern = pattern_of(e, &linear);
+    address.pattern = pattern_of(e, &linear, &address.apart);
     int64_t constant;
     LLVMValueRef offset = affine_value(e, &linear, &constant);
     emit_at(e, level);
@@ -300,23 +302,37 @@ static LLVMValueRef load_vector(Emit *e, Type type, LLVMValueRef pointer, LLVMVa
     return value;
 }
 
-/* Every second element, from two loads that end with the last element wanted: elements 0 to w - 1 and w - 1 to 2 w - 2. */
-static LLVMValueRef load_second(Emit *e, Type type, LLVMValueRef pointer)
+/* Lanes 0, apart, 2 apart, ... to the front; what is in the others does not matter. */
+static LLVMValueRef first_part(Emit *e, LLVMValueRef value, uint32_t apart)
 {
-    uint32_t width = e->width, from[64];
-    LLVMValueRef mask[2] = {0};
+    uint32_t from[64];
+    for (uint32_t l = 0; l < e->width; l++)
+        from[l] = l * apart < e->width ? l * apart : l;
+    return shuffle(e, value, NULL, from, e->width);
+}
+
+/* Every `apart`-th element, from as many loads, the last of which ends with the last element wanted. */
+static LLVMValueRef load_apart(Emit *e, Type type, LLVMValueRef pointer, uint32_t apart)
+{
+    uint32_t width = e->width, from[64], last = (width - 1) * apart + 1 - width;
+    LLVMValueRef elements = NULL, value = NULL;
     if (e->mask) {
-        LLVMValueRef elements = LLVMBuildShl(e->builder, e->left, emit_i32(e, 1), "");
-        elements = LLVMBuildSub(e->builder, elements, emit_i32(e, 1), "");
-        mask[0] = lanes_left(e, elements, 0);
-        mask[1] = lanes_left(e, elements, width - 1);
+        elements = LLVMBuildSub(e->builder, e->left, emit_i32(e, 1), "");
+        elements = LLVMBuildMul(e->builder, elements, emit_i32(e, apart), "");
+        elements = LLVMBuildAdd(e->builder, elements, emit_i32(e, 1), "");
     }
-    LLVMValueRef low = load_vector(e, type, pointer, mask[0], width);
-    LLVMValueRef next = step_pointer(e, memory_type(e, type, 1), pointer, emit_i64(e, width - 1));
-    LLVMValueRef high = load_vector(e, type, next, mask[1], width);
-    for (uint32_t l = 0; l < width; l++)
-        from[l] = 2 * l < width ? 2 * l : width + 2 * l - (width - 1);
-    return shuffle(e, low, high, from, width);
+    for (uint32_t part = 0; part < apart; part++) {
+        uint32_t begin = part + 1 < apart ? part * width : last;
+        LLVMValueRef mask = e->mask ? lanes_left(e, elements, begin) : NULL;
+        LLVMValueRef at = step_pointer(e, memory_type(e, type, 1), pointer, emit_i64(e, begin));
+        LLVMValueRef next = load_vector(e, type, at, mask, width);
+        for (uint32_t l = 0; l < width; l++) {
+            bool is_here = l * apart >= begin && l * apart < begin + width;
+            from[l] = is_here ? width + l * apart - begin : l;
+        }
+        value = value ? shuffle(e, value, next, from, width) : first_part(e, next, apart);
+    }
+    return value;
 }
 
 static LLVMValueRef load_repeated(Emit *e, Type type, LLVMValueRef pointer, LLVMValueRef mask)
@@ -337,8 +353,8 @@ static LLVMValueRef load_lanes(Emit *e, Type type, const Address *address, uint3
     bool has_tail_only = !mask || (e->left && !address->mask.value && e->minor_extent == 1);
     if (!address->extra && address->pattern == PATTERN_next)
         return load_vector(e, type, address->pointer, mask, e->width);
-    if (!address->extra && address->pattern == PATTERN_second && has_tail_only)
-        return load_second(e, type, address->pointer);
+    if (!address->extra && address->pattern == PATTERN_apart && has_tail_only)
+        return load_apart(e, type, address->pointer, address->apart);
     bool is_tail_or_same = !address->mask.is_vector;
     if (!address->extra && address->pattern == PATTERN_repeated && is_tail_or_same)
         return load_repeated(e, type, address->pointer, mask);

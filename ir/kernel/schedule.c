@@ -5,7 +5,8 @@
 /* Cycles a vector, roughly: what matters is the order of the ways to run a kernel. */
 #define COST_UNIFORM    0.1
 #define COST_CONTIGUOUS 1.0
-#define COST_SECOND     3.0 /* every second element: two loads and a shuffle */
+#define COST_APART                                                                                 \
+    1.5 /* every second (third, fourth) element: of each of the loads, with a shuffle */
 #define COST_REPEATED   1.5
 #define COST_TRANSPOSED 6.0
 #define COST_STRIDED    10.0
@@ -51,7 +52,8 @@ bool access_is_transposed(const Kernel *kernel, const Access *access, Axis vecto
         if (at->dynamic.id || (at->guarded && affine_axes(&at->affine) & both)) return false;
     }
     return access_step(kernel, access, vector, &step) &&
-           access_step(kernel, access, across, &other) && other == 1 && (step > 2 || step < 0);
+           access_step(kernel, access, across, &other) && other == 1 &&
+           (step > MOST_APART || step < 0);
 }
 
 static double access_cost(const Planning *p, const Access *access, Along along, bool is_store)
@@ -66,7 +68,8 @@ static double access_cost(const Planning *p, const Access *access, Along along, 
     if (along.across.id && access_is_transposed(p->kernel, access, along.axis, along.across))
         return COST_TRANSPOSED;
     if (along.minor.id && minor == 0 && step == 1) return COST_REPEATED;
-    return !along.minor.id && step == 2 ? COST_SECOND : COST_STRIDED;
+    bool is_near = !along.minor.id && step >= 2 && step <= MOST_APART;
+    return is_near ? COST_APART * (double)step : COST_STRIDED;
 }
 
 static double points_of(const Kernel *kernel, uint32_t axes)

@@ -4,6 +4,9 @@
 #include "ir/kernel/contraction.h"
 #include "ir/kernel/kernel.h"
 
+/* Elements between lanes that are worth loads of all between them. */
+#define MOST_APART 4
+
 /* The machine, as far as schedules care. */
 typedef struct ScheduleTarget {
     uint32_t lanes;     /* f32 lanes of a vector register */
