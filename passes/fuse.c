@@ -98,6 +98,7 @@ static Fusion *fusion_new(Arena *arena, const Graph *graph)
     fusion->arena = arena;
     fusion->graph = graph;
     fusion->group = arena_array(arena, uint32_t, graph->node.count);
+    fusion->innermost = arena_array(arena, uint8_t, graph->node.count);
     *list_add(arena, &fusion->groups) = (Group){0};
     return fusion;
 }

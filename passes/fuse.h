@@ -15,6 +15,7 @@ typedef struct Fusion {
     const Graph *graph;
     uint32_t *group;    /* by node: the group that stores it, 0: inline or a source */
     LIST(Group) groups; /* [0] unused */
+    uint8_t *innermost; /* by node: 1 + the axis that is innermost in its buffer, 0: the last; see layout.h */
 } Fusion;
 
 /* The assignment for everything that the graph's results need. */

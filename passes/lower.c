@@ -2,6 +2,7 @@
  * the spot otherwise.  Fusion is nothing more than this choice, and no rule has to know about it. */
 #include "passes/lower.h"
 #include "ir/base/boundary.h"
+#include "passes/layout.h"
 #include "passes/lower_rules.h"
 #include <math.h>
 
@@ -73,7 +74,7 @@ static Access access_of(Lower *l, Value stored, bool written, const Shape *view,
 {
     Access access = {.buffer = buffer_of(l, stored, written)};
     int64_t stride[MAX_RANK];
-    shape_strides(view, stride);
+    layout_strides(l->fusion, stored, view, stride);
     const Index *index = &l->index.at[at];
     for (uint32_t d = 0; d < index->rank; d++) {
         const Coordinate *c = &index->at[d];
@@ -153,7 +154,7 @@ static bool keeps_zero(const Lower *l, Value x, int depth)
 {
     const Node *node = graph_node(l->graph, x);
     double number;
-    if (is_loaded(l, x)) return true;
+    if (is_loaded(l, fusion_storage(l->graph, x))) return true;
     if (graph_is_number(l->graph, x, &number)) return number == 0;
     if (depth == 0) return false;
 

@@ -9,6 +9,7 @@
 typedef struct Letters {
     const Indices *indices;
     const Shape *a, *b, *y;
+    int moved[2]; /* the innermost axis of an operand if that is not the last, -1: it is */
     bool known[LETTERS];
     Coordinate at[LETTERS];
     char order[2 * MAX_RANK]; /* letters to reduce over, innermost last */
@@ -20,14 +21,16 @@ static int64_t extent_of(const Letters *letters, char letter)
     return indices_extent(letters->indices, letter, letters->a, letters->b, letters->y);
 }
 
-/* How far from the end of its operand's axes a letter stands: the nearer, the more contiguous. */
+/* How far from the end of its operand's axes a letter stands: the nearer, the more contiguous.  0: an axis that was moved there. */
 static int distance(const Letters *letters, char letter)
 {
     const char *lists[] = {letters->indices->a, letters->indices->b};
     int least = MAX_RANK;
     for (int i = 0; i < 2; i++) {
         const char *found = strchr(lists[i], letter);
-        if (found && (int)strlen(found) < least) least = (int)strlen(found);
+        if (!found) continue;
+        int now = found - lists[i] == letters->moved[i] ? 0 : (int)strlen(found);
+        if (now < least) least = now;
     }
     return least;
 }
@@ -163,6 +166,8 @@ static Scalar lower_contraction(Lower *l, Value y, uint32_t at)
                        .a = graph_shape(l->graph, node->argument[0]),
                        .b = graph_shape(l->graph, node->argument[1]),
                        .y = graph_shape(l->graph, y)};
+    for (int i = 0; i < 2; i++)
+        letters.moved[i] = l->fusion->innermost[node->argument[i].id] - 1;
     if (shape_elements(letters.a) == 0 || shape_elements(letters.b) == 0)
         return lower_number(l, type, 0);
 

@@ -1,6 +1,7 @@
 /* Lowers what the results need, from the results backwards: the loads of one unit say which others are needed.  A group of
  * several stores can close a cycle with other units; such groups are taken apart and everything is lowered again. */
 #include "ir/base/boundary.h"
+#include "passes/layout.h"
 #include "passes/lower.h"
 #include "passes/pass.h"
 #include "passes/plan.h"
@@ -132,6 +133,7 @@ Module *passes_lower(Context *context, Arena *arena, const Program *program, con
 {
     (void)context;
     Fusion *fusion = fuse(arena, entry);
+    layout(fusion);
     PlanInput input = {.program = program,
                        .graph = entry,
                        .units = lower_graph(arena, fusion),

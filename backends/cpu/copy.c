@@ -76,6 +76,26 @@ static void copy_vector(Emit *e, const Copying *c, int d, LLVMValueRef index)
     LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), type_info[c->type].bytes);
 }
 
+/* All of `inner`, or zeros where a guard fails. */
+static void copy_inner(Emit *e, const Copying *c)
+{
+    Loop loop;
+    uint32_t width = e->schedule->width;
+    int64_t extent = e->kernel->axis.at[c->copy->inner.id - 1].extent;
+    LLVMTypeRef element = memory_type(e, c->type, 1);
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, extent), width, 0, NULL);
+    LLVMValueRef mask = spread(e, c->inside, width);
+    if (extent % width) {
+        LLVMValueRef lanes = lanes_below(e, loop.index, emit_i64(e, extent), width);
+        mask = LLVMBuildAnd(e->builder, mask, lanes, "");
+    }
+    LLVMValueRef value = load_masked(e, c, loop.index, NULL, mask, false);
+    LLVMValueRef to = LLVMBuildAdd(e->builder, c->offset, loop.index, "");
+    to = step_pointer(e, element, c->to, to);
+    LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), type_info[c->type].bytes);
+    loop_close(e, &loop, NULL);
+}
+
 static int next_guarded(const Access *access, int d)
 {
     while (d < access->rank && !access->at[d].guarded)
@@ -87,11 +107,11 @@ static void copy_guarded(Emit *e, Copying c, int d)
 {
     Loop loop;
     int next = next_guarded(c.from, d + 1);
-    bool is_last = next == c.from->rank;
+    bool is_last = next == c.from->rank, in_lanes = is_last && !c.copy->inner.id;
     int64_t size = c.copy->size[d];
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, size), is_last ? e->schedule->width : 1, 0,
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, size), in_lanes ? e->schedule->width : 1, 0,
               NULL);
-    if (is_last) {
+    if (in_lanes) {
         copy_vector(e, &c, d, loop.index);
     } else {
         LLVMBuilderRef b = e->builder;
@@ -100,12 +120,15 @@ static void copy_guarded(Emit *e, Copying c, int d)
         c.inside = c.inside ? LLVMBuildAnd(b, c.inside, inside, "") : inside;
         LLVMValueRef step = LLVMBuildMul(b, at, emit_i64(e, c.from->stride[d]), "");
         c.source = LLVMBuildAdd(b, c.source, step, "");
-        int64_t pitch = 1;
+        int64_t pitch = c.copy->inner.id ? e->kernel->axis.at[c.copy->inner.id - 1].extent : 1;
         for (int i = next; i < c.from->rank; i = next_guarded(c.from, i + 1))
             pitch *= c.copy->size[i];
         LLVMValueRef row = LLVMBuildMul(b, loop.index, emit_i64(e, pitch), "");
         c.offset = LLVMBuildAdd(b, c.offset, row, "");
-        copy_guarded(e, c, next);
+        if (is_last)
+            copy_inner(e, &c);
+        else
+            copy_guarded(e, c, next);
     }
     loop_close(e, &loop, NULL);
 }
@@ -129,7 +152,9 @@ static void copy_own(Emit *e, Copying c, uint32_t axis)
     while (axis < e->kernel->axis.count && !(c.copy->own >> axis & 1))
         axis++;
     if (axis == e->kernel->axis.count) {
+        if (c.copy->inner.id) axis_bind(e, c.copy->inner, emit_i64(e, 0), 0);
         c.source = unguarded_source(e, c.from);
+        if (c.copy->inner.id) axis_release(e, c.copy->inner);
         copy_guarded(e, c, next_guarded(c.from, 0));
         return;
     }

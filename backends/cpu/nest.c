@@ -25,7 +25,7 @@ static void place_a(Emit *e, Tile *t)
         t->a.at.by[s->tile[i].axis.id - 1] = row;
         row *= s->tile[i].block;
     }
-    for (uint32_t i = 0; i < t->k_count; i++)
+    for (uint32_t i = t->k_outer; i < t->k_count; i++)
         t->a.at.by[t->k[i].id - 1] = t->k_stride[i] * k;
     LLVMTypeRef element = type_of(e, t->a.type, 1);
     LLVMTypeRef byte = LLVMInt8TypeInContext(e->context);
@@ -70,33 +70,102 @@ static void emit_row_blocks(Emit *e, Tile *t)
     loop_close(e, &loop, NULL);
 }
 
-/* Axes that only a depends on, from order[at] on. */
-static void emit_rest(Emit *e, Tile *t, uint32_t at)
+/* Axes that only a depends on, from order[at] on; with the copies that stand inside them, or without to finish sums. */
+typedef void RowWork(Emit *e, Tile *t);
+
+static void emit_rest(Emit *e, Tile *t, uint32_t at, bool with_copies, RowWork *inside)
 {
     const Schedule *s = e->schedule;
-    if (at > s->packed_loops) emit_copies(e, at);
+    if (with_copies && at > s->packed_loops) emit_copies(e, at);
     if (at == s->order_count) {
-        emit_row_blocks(e, t);
+        inside(e, t);
         return;
     }
     Axis axis = s->order[at];
     if (e->axis[axis.id - 1].bound) {
-        emit_rest(e, t, at + 1);
+        emit_rest(e, t, at + 1, with_copies, inside);
         return;
     }
     Loop loop;
     loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
-    emit_rest(e, t, at + 1);
+    emit_rest(e, t, at + 1, with_copies, inside);
     axis_release(e, axis);
     loop_close(e, &loop, NULL);
+}
+
+/* All tiles, for each block of the first inner reduction axis. */
+static void emit_blocks(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    if (!s->k_block) {
+        emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
+        return;
+    }
+    Loop loop;
+    uint32_t axis = t->k[t->k_outer].id - 1;
+    LLVMValueRef extent = emit_i64(e, e->kernel->axis.at[axis].extent);
+    loop_open(e, &loop, emit_i64(e, 0), extent, s->k_block, 0, NULL);
+    t->from[axis] = loop.index;
+    LLVMValueRef to = LLVMBuildAdd(e->builder, loop.index, emit_i64(e, s->k_block), "");
+    t->to[axis] = emit_smaller(e, to, extent);
+    emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
+    loop_close(e, &loop, NULL);
+}
+
+/* Outer reduction axes, then all tiles. */
+static void emit_group(Emit *e, Tile *t, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (at == s->k_outer) {
+        if (s->k_outer) emit_copies(e, s->packed_loops);
+        if (s->pack) emit_pack_b(e, t);
+        emit_blocks(e, t);
+        return;
+    }
+    Loop loop;
+    Axis axis = t->k[at];
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, extent_of(e, axis)), 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    emit_group(e, t, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+/* Rows by the axes that a depends on, from the task's first; columns from the group's first. */
+static void place_sums(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    t->sums = (Area){.type = e->kernel->scalar.at[s->of.sum.id].type};
+    emit_at(e, e->depth);
+    LLVMTypeRef element = type_of(e, t->sums.type, 1), byte = LLVMInt8TypeInContext(e->context);
+    LLVMValueRef at = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
+    at = step_pointer(e, element, at, LLVMBuildNeg(e->builder, t->group, ""));
+    int64_t rows = s->sums_pitch;
+    t->sums.at.by[s->vector.id - 1] = 1;
+    for (uint32_t i = 0; i < e->kernel->axis.count; i++) {
+        if (!(s->of.m >> i & 1) || e->kernel->axis.at[i].extent == 1) continue;
+        t->sums.at.by[i] = rows;
+        LLVMValueRef back = LLVMBuildMul(e->builder, t->from[i], emit_i64(e, -rows), "");
+        at = step_pointer(e, element, at, back);
+        rows *= schedule_task_points(s, e->kernel, (Axis){i + 1});
+    }
+    t->sums.base = at;
+}
+
+static void emit_waiting_group(Emit *e, Tile *t)
+{
+    place_sums(e, t);
+    clear_sums(e, t);
+    emit_group(e, t, 0);
+    emit_rest(e, t, e->schedule->packed_loops, false, finish_sums);
 }
 
 static void emit_groups(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     if (!s->vector.id) {
-        emit_rest(e, t, s->packed_loops);
+        emit_group(e, t, 0);
         return;
     }
     Loop loop;
@@ -105,8 +174,10 @@ static void emit_groups(Emit *e, Tile *t)
     loop_open(e, &loop, t->from[s->vector.id - 1], to, group, 0, NULL);
     t->group = loop.index;
     t->group_to = emit_smaller(e, LLVMBuildAdd(e->builder, loop.index, emit_i64(e, group), ""), to);
-    if (s->pack) emit_pack_b(e, t);
-    emit_rest(e, t, s->packed_loops);
+    if (s->k_outer)
+        emit_waiting_group(e, t);
+    else
+        emit_group(e, t, 0);
     loop_close(e, &loop, NULL);
 }
 
@@ -114,7 +185,7 @@ static void emit_groups(Emit *e, Tile *t)
 static void emit_loops(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
-    emit_copies(e, at);
+    if (!s->k_outer) emit_copies(e, at);
     if (at == s->packed_loops) {
         emit_groups(e, t);
         return;
@@ -135,12 +206,12 @@ static void emit_loops(Emit *e, Tile *t, uint32_t at)
 void emit_contraction(Emit *e)
 {
     const Schedule *s = e->schedule;
-    Tile t = {.column = (int64_t)s->vectors * s->width};
+    Tile t = {.column = (int64_t)s->vectors * s->width, .k_outer = s->k_outer};
     t.extent = s->vector.id ? extent_of(e, s->vector) : 1;
     int64_t stride = 1;
     for (uint32_t i = 0; i < e->kernel->axis.count; i++)
         if (s->of.k >> i & 1 && e->kernel->axis.at[i].extent > 1) t.k[t.k_count++] = (Axis){i + 1};
-    for (uint32_t i = t.k_count; i-- > 0;) {
+    for (uint32_t i = t.k_count; i-- > t.k_outer;) {
         t.k_stride[i] = stride;
         stride *= extent_of(e, t.k[i]);
     }

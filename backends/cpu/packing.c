@@ -1,14 +1,23 @@
 /* Copies the factors of a contraction into scratch, evaluating whatever computes them once an element. */
 #include "backends/cpu/tile.h"
 
+/* Whether two axes run into each other in the factor's loads and in the copies that may stand for them. */
+static bool runs_on(const Emit *e, Scalar factor, Axis outer, Axis inner, int64_t extent)
+{
+    for (uint32_t i = 0; i < e->schedule->copy_count; i++) {
+        const Affine *at = &e->schedule->copy[i].access.at[0].affine;
+        if (at->by[outer.id - 1] != at->by[inner.id - 1] * extent) return false;
+    }
+    return axes_merge_in(e->kernel, factor, outer, inner, extent, e->arena);
+}
+
 Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
 {
     Runs back = {0}, runs;
-    for (uint32_t i = t->k_count; i-- > 0;) {
+    for (uint32_t i = t->k_count; i-- > t->k_outer;) {
         int64_t extent = e->kernel->axis.at[t->k[i].id - 1].extent;
         uint32_t last = back.count - 1;
-        if (back.count && axes_merge_in(e->kernel, factor, t->k[i], back.axis[last],
-                                        back.extent[last], e->arena)) {
+        if (back.count && runs_on(e, factor, t->k[i], back.axis[last], back.extent[last])) {
             back.extent[last] *= extent;
             continue;
         }
@@ -25,13 +34,13 @@ Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
 
 static void bind_k(Emit *e, const Tile *t)
 {
-    for (uint32_t i = 0; i < t->k_count; i++)
+    for (uint32_t i = t->k_outer; i < t->k_count; i++)
         axis_bind(e, t->k[i], emit_i64(e, 0), 0);
 }
 
 static void release_k(Emit *e, const Tile *t)
 {
-    for (uint32_t i = 0; i < t->k_count; i++)
+    for (uint32_t i = t->k_outer; i < t->k_count; i++)
         axis_release(e, t->k[i]);
 }
 
@@ -49,7 +58,7 @@ LLVMValueRef area_element(Emit *e, const Area *area, int64_t plus)
 Area panel_at(Emit *e, const Tile *t, LLVMValueRef index)
 {
     Area area = {.type = e->kernel->scalar.at[e->schedule->of.b.id].type};
-    for (uint32_t i = 0; i < t->k_count; i++)
+    for (uint32_t i = t->k_outer; i < t->k_count; i++)
         area.at.by[t->k[i].id - 1] = t->k_stride[i] * t->column;
     LLVMValueRef inside = LLVMBuildSub(e->builder, index, t->group, "");
     LLVMValueRef offset = LLVMBuildMul(e->builder, inside, emit_i64(e, e->schedule->k), "");

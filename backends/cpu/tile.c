@@ -93,8 +93,10 @@ static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *
     Loop loop;
     Axis axis = t->k[at];
     uint32_t step = at + 1 == t->k_count ? e->schedule->unroll : 1;
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, extent_of(e, axis)), step,
-              rows->count * e->schedule->vectors, sum);
+    bool is_cut = at == t->k_outer && e->schedule->k_block;
+    LLVMValueRef from = is_cut ? t->from[axis.id - 1] : emit_i64(e, 0);
+    LLVMValueRef to = is_cut ? t->to[axis.id - 1] : emit_i64(e, extent_of(e, axis));
+    loop_open(e, &loop, from, to, step, rows->count * e->schedule->vectors, sum);
     axis_bind(e, axis, loop.index, e->depth);
     for (uint32_t u = 0; u < step; u++) {
         axis_plus(e, axis, u);
@@ -187,6 +189,31 @@ static void finish_tile(Emit *e, const Rows *rows, Columns *columns, LLVMValueRe
     e->kept[e->schedule->of.sum.id] = (Kept){0};
 }
 
+static void load_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    for (uint32_t r = 0; r < rows->count; r++) {
+        select_row(e, r);
+        for (uint32_t v = 0; v < s->vectors; v++)
+            sum[r * s->vectors + v] = load_lanes(e, &rows->tile->sums, v * (int64_t)s->width);
+    }
+    select_row(e, 0);
+}
+
+static void store_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    emit_at(e, e->depth);
+    for (uint32_t r = 0; r < rows->count; r++) {
+        select_row(e, r);
+        for (uint32_t v = 0; v < s->vectors; v++) {
+            LLVMValueRef to = area_element(e, &rows->tile->sums, v * (int64_t)s->width);
+            LLVMBuildStore(e->builder, sum[r * s->vectors + v], to);
+        }
+    }
+    select_row(e, 0);
+}
+
 /* The tile at the point that all parallel axes are bound to. */
 static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
 {
@@ -205,8 +232,12 @@ static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
         axis_bind(e, s->vector, index, e->depth);
         vector_set(e, s->vector, s->width, columns.mask[0], e->depth);
     }
-    sum_over(e, rows, &columns, sum, 0);
-    finish_tile(e, rows, &columns, sum);
+    if (s->k_outer) load_sums(e, rows, sum);
+    sum_over(e, rows, &columns, sum, t->k_outer);
+    if (s->k_outer)
+        store_sums(e, rows, sum);
+    else
+        finish_tile(e, rows, &columns, sum);
     if (s->vector.id) axis_release(e, s->vector);
     vector_set(e, (Axis){0}, 1, NULL, 0);
 }
@@ -275,4 +306,52 @@ void emit_tiles(Emit *e, Tile *t)
     }
     for (uint32_t i = 1; i < s->tile_count; i++)
         axis_release(e, s->tile[i].axis);
+}
+
+/* --- sums that wait --------------------------------------------------------------------------------------------------------- */
+
+void clear_sums(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    Loop loop;
+    LLVMTypeRef byte = LLVMInt8TypeInContext(e->context), of = type_of(e, t->sums.type, s->width);
+    emit_at(e, e->depth);
+    LLVMValueRef first = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, s->sums_elements), s->width, 0, NULL);
+    LLVMValueRef at = step_pointer(e, type_of(e, t->sums.type, 1), first, loop.index);
+    LLVMBuildStore(e->builder, LLVMConstNull(of), at);
+    loop_close(e, &loop, NULL);
+}
+
+static void finish_lanes(Emit *e, VectorLoop *loop)
+{
+    finish_vector(e, load_lanes(e, &((Tile *)loop->user)->sums, 0));
+    e->kept[e->schedule->of.sum.id] = (Kept){0};
+}
+
+static void finish_row(Emit *e, Tile *t, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (at == s->tile_count) {
+        vector_loop(e, &(VectorLoop){.axis = s->vector,
+                                     .from = t->group,
+                                     .to = t->group_to,
+                                     .extent = t->extent,
+                                     .width = s->width,
+                                     .body = finish_lanes,
+                                     .user = t});
+        return;
+    }
+    Loop loop;
+    Axis axis = s->tile[at].axis;
+    loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    finish_row(e, t, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+void finish_sums(Emit *e, Tile *t)
+{
+    finish_row(e, t, 0);
 }

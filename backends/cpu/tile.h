@@ -4,7 +4,7 @@
  * computes.
  *
  * Packed b: panels of `vectors * width` neighbours of the vector axis, [panel][k][lane], k counting all points of the
- * reduction axes in their order.  Packed a: [row][k] or [k][row]. */
+ * inner reduction axes in their order.  Packed a: [row][k] or [k][row].  Sums that wait: [row][column]. */
 #include "backends/cpu/emit.h"
 
 /* What stands in scratch, by the values of axes. */
@@ -23,7 +23,7 @@ typedef struct Runs {
 
 typedef struct Tile {
     LLVMValueRef from[MAX_AXES], to[MAX_AXES]; /* the task */
-    uint32_t k_count;
+    uint32_t k_count, k_outer;                 /* of k, so many are loops around the tiles */
     Axis k[MAX_AXES];           /* reduction axes of extent above 1, outermost first */
     int64_t k_stride[MAX_AXES]; /* points of k that a step along k[i] passes */
     Runs run_a, run_b;
@@ -31,7 +31,7 @@ typedef struct Tile {
     int64_t extent;               /* of the vector axis */
     LLVMValueRef group, group_to; /* what is packed: a range of the vector axis */
     LLVMValueRef rows, rows_to;   /* a range of the first tile axis */
-    Area a;
+    Area a, sums;
 } Tile;
 
 /* The element at the values of all axes, and `plus` elements on. */
@@ -48,5 +48,8 @@ void emit_pack_a(Emit *e, Tile *t);
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector);
 /* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */
 void emit_tiles(Emit *e, Tile *t);
+/* Clears the sums of a group of panels; does what follows them. */
+void clear_sums(Emit *e, Tile *t);
+void finish_sums(Emit *e, Tile *t);
 
 #endif

@@ -431,6 +431,8 @@ void schedule_print(Text *out, const Schedule *s)
                  s->rows, s->vectors, s->panels, s->pack, s->pack_transposed, s->unroll);
         text_add(out, "  finish %d, copies %u, a %d by %" PRId64 "\n", s->finish_looped,
                  s->copy_count, s->pack_a, s->a_rows);
+        text_add(out, "  k %" PRId64 ", around %u, block %" PRId64 "\n", s->k, s->k_outer,
+                 s->k_block);
         text_add(out, "  factors %%%u %%%u, scratch %" PRId64 "\n", s->of.a.id, s->of.b.id,
                  s->scratch);
     }

@@ -22,12 +22,13 @@ typedef struct TaskAxis {
 } TaskAxis;
 
 /* A guarded load of a contraction read from a copy without guards: what it can reach at fixed points of the outer loops is a box,
- * which is copied once, zeros and all.  Box: `own` axes, each a dimension, then the guarded coordinates, the last innermost. */
+ * which is copied once, zeros and all.  Box: `own` axes, each a dimension, then the guarded coordinates, then `inner`. */
 typedef struct BoxCopy {
     Scalar load;
-    uint32_t loops;          /* the copy is made inside the first so many of `order` */
-    uint32_t free;           /* axes that move inside the box */
-    uint32_t own;            /* of those, the ones outside of guarded coordinates */
+    uint32_t loops; /* the copy is made inside the first so many of `order` */
+    uint32_t free;  /* axes that move inside the box */
+    uint32_t own;   /* of those, the ones outside of guarded coordinates, less inner */
+    Axis inner;     /* along which memory is contiguous; {0}: along the last guarded coordinate */
     int64_t size[MAX_RANK];  /* of each guarded coordinate, by its place in the access */
     int64_t least[MAX_RANK]; /* what the free axes add to it at least */
     int64_t elements;
@@ -81,11 +82,17 @@ typedef struct Schedule {
         finish_looped; /* what follows the sum is much: a loop over the rows of a tile, not code for each */
     uint32_t copy_count;
     BoxCopy copy[2];
-    int64_t k;        /* product of the reduction axes */
-    uint32_t unroll;  /* of the innermost reduction axis */
-    int64_t a_offset; /* bytes into scratch */
-    int64_t a_pitch;  /* elements from one row of packed a, or point of k, to the next */
-    int64_t scratch;  /* bytes a thread */
+    /* The first k_outer reduction axes (of extent above 1) are loops around the tiles: sums wait in scratch meanwhile. */
+    uint32_t k_outer;
+    int64_t
+        k_block; /* points of the next reduction axis that all tiles see before the next so many; 0: all of them */
+    int64_t k;           /* product of the other reduction axes */
+    uint32_t unroll;     /* of the innermost reduction axis */
+    int64_t a_offset;    /* bytes into scratch */
+    int64_t a_pitch;     /* elements from one row of packed a, or point of k, to the next */
+    int64_t sums_offset; /* bytes into scratch */
+    int64_t sums_pitch, sums_elements; /* of a row of sums; of all */
+    int64_t scratch;                   /* bytes a thread */
 } Schedule;
 
 /* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away

@@ -2,7 +2,8 @@
 #include "ir/kernel/schedule.h"
 
 #define MAX_VECTORS 4
-#define MAX_ROWS    14
+#define MAX_ROWS    28
+#define FEW_ROWS    4
 
 /* Cycles: of packing an element that is read along its lanes, along k with a transposition in registers, or one by
  * one; of storing an element that is not a neighbour of the last. */
@@ -13,6 +14,7 @@
 #define STORE_SCATTERED 1.5
 #define TASK_WORK       20000 /* products that a task has at least */
 #define PACK_A_PANELS   4     /* panels that read an element of a, from which packing it pays */
+#define LEAST_INSIDE    32    /* steps over k between loading and storing sums that wait */
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
@@ -83,6 +85,16 @@ static bool has_guards(const Planning *p, Scalar factor)
     return false;
 }
 
+static bool is_guarded_by(const Planning *p, uint32_t axis)
+{
+    for (uint32_t i = 1; i < p->kernel->scalar.count; i++) {
+        const Access *access = p->kernel->scalar.at[i].access;
+        for (int d = 0; access && d < access->rank; d++)
+            if (access->at[d].guarded && access->at[d].affine.by[axis]) return true;
+    }
+    return false;
+}
+
 /* A factor that is more than a load, perhaps widened, is worth computing once. */
 static bool is_computed(const Planning *p, Scalar factor)
 {
@@ -119,14 +131,31 @@ static uint32_t best_rows(int64_t extent, uint32_t most, uint32_t vectors, uint3
         int64_t full = extent / rows, rest = extent % rows;
         double now = (double)full * step_cost(rows * whole, vectors);
         if (rest) now += step_cost((uint32_t)rest * whole, vectors);
-        if (*cost >= 0 && now > *cost) continue;
+        if (*cost >= 0 && now >= *cost) continue;
         *cost = now;
         best = rows;
     }
     return best;
 }
 
-/* The tile over the m axes, the last in the axis list innermost: small axes whole, then a block of the next.  Returns the cost
+/* The m axis along which a is contiguous, if there is one: the rows of a tile are then neighbours. */
+static uint32_t contiguous_rows(const Planning *p, const Candidate *c)
+{
+    const bool *needed = kernel_needed(p->kernel, c->of.a, p->arena);
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
+        int64_t step = 0;
+        if (!(c->of.m >> i & 1) || p->kernel->axis.at[i].extent < FEW_ROWS) continue;
+        for (uint32_t k = 1; k <= c->of.a.id; k++) {
+            const ScalarNode *node = &p->kernel->scalar.at[k];
+            if (needed[k] && node->op == SCALAR_load &&
+                access_step(p->kernel, node->access, (Axis){i + 1}, &step) && step == 1)
+                return i;
+        }
+    }
+    return p->kernel->axis.count;
+}
+
+/* The tile over the m axes, the contiguous or else the last in the axis list innermost: small axes whole, then a block of the next.  Returns the cost
  * of a step over k for all points of the m axes. */
 static double choose_tile(const Planning *p, const Candidate *c, Schedule *s)
 {
@@ -135,7 +164,10 @@ static double choose_tile(const Planning *p, const Candidate *c, Schedule *s)
     TaskAxis tile[MAX_AXES];
     uint32_t count = 0;
     bool is_full = false;
-    for (uint32_t i = p->kernel->axis.count; i-- > 0;) {
+    uint32_t first = contiguous_rows(p, c);
+    for (uint32_t n = p->kernel->axis.count + 1; n-- > 0;) {
+        uint32_t i = n == p->kernel->axis.count ? first : n;
+        if (n == first || i == p->kernel->axis.count) continue;
         int64_t extent = p->kernel->axis.at[i].extent;
         if (!(c->of.m >> i & 1) || extent == 1) continue;
         if (is_full) {
@@ -224,17 +256,31 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
     return best;
 }
 
+/* Makes the outermost reduction axis a loop around everything; false if that cannot be or leaves little inside. */
+static bool choose_outer(const Planning *p, Schedule *s)
+{
+    uint32_t outermost = 0, others = 0;
+    if (!s->vector.id) return false;
+    while (!(s->of.k >> outermost & 1) || p->kernel->axis.at[outermost].extent == 1)
+        if (++outermost == p->kernel->axis.count) return false;
+    others = s->of.k & ~(1u << outermost);
+    if (points_of(p, others) < LEAST_INSIDE || is_guarded_by(p, outermost)) return false;
+    s->k_outer = 1;
+    s->k = points_of(p, others);
+    return true;
+}
+
 /* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
 static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
 {
     int64_t m = points_of(p, c->of.m), tiles = ceiling(m, s->rows);
     int64_t column = s->k * s->vectors * s->width * 4;
-    s->pack = s->width > 1 && (c->reading != READ_contiguous || tiles >= 4 ||
+    int64_t columns = s->width == 1 ? 1 : ceiling(extent_of(p, s->vector), s->vectors * s->width);
+    s->panels = 1;
+    s->pack = s->width > 1 && (c->reading != READ_contiguous || (tiles >= 4 && columns > 1) ||
                                (tiles > 1 && is_computed(p, c->of.b)));
     s->pack_transposed = s->pack && c->reading == READ_transposed;
-    s->panels = 1;
     if (!s->pack) return;
-    int64_t columns = ceiling(extent_of(p, s->vector), s->vectors * s->width);
     int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
 }
@@ -372,6 +418,14 @@ static void place_scratch(const Planning *p, Schedule *s)
     Type type = p->kernel->scalar.at[s->of.b.id].type;
     int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes, column = s->vectors * s->width;
     if (s->pack) reserve(s, (s->panels * s->k + s->width) * column * bytes);
+    if (s->k_outer) {
+        int64_t rows = 1;
+        for (uint32_t i = 0; i < p->kernel->axis.count; i++)
+            if (s->of.m >> i & 1) rows *= schedule_task_points(s, p->kernel, (Axis){i + 1});
+        s->sums_pitch = s->panels * column;
+        s->sums_elements = rows * s->sums_pitch;
+        s->sums_offset = reserve(s, s->sums_elements * 4);
+    }
     if (s->pack_a == PACK_A_none) return;
     bool along_k = s->pack_a == PACK_A_along_k;
     int64_t rows = s->a_rows * (s->rows / s->tile[0].block);
@@ -388,6 +442,55 @@ static bool finishes_in_loop(const Planning *p, const Schedule *s)
     return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
 }
 
+static int64_t box_bytes(const Schedule *s)
+{
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < s->copy_count; i++)
+        bytes += s->copy[i].elements * 4;
+    return bytes;
+}
+
+/* All tiles see a block of the next reduction axis before the next one, so that what they share stays in the first-level cache. */
+static void choose_k_block(const Planning *p, Schedule *s)
+{
+    if (!s->k_outer || !s->copy_count || s->pack || s->pack_a != PACK_A_none) return;
+    for (uint32_t i = 0; i < s->copy_count; i++)
+        if (s->copy[i].loops > s->packed_loops) return;
+    uint32_t seen = 0, axis = 0;
+    while (seen <= s->k_outer)
+        if (axis == p->kernel->axis.count)
+            return;
+        else
+            seen += s->of.k >> axis & 1 && p->kernel->axis.at[axis].extent > 1, axis++;
+    int64_t extent = extent_of(p, (Axis){axis}), inside = s->k / extent;
+    int64_t bytes = box_bytes(s) + s->k * extent_of(p, s->vector) * 4;
+    int64_t block = ceiling(extent, ceiling(bytes, p->target->l1 * 3 / 4));
+    if (block * inside < 2 * LEAST_INSIDE) block = ceiling(2 * LEAST_INSIDE, inside);
+    if (block < extent) s->k_block = block;
+}
+
+/* Everything but the axes and the register tile.  Where copies without guards would hold more than the cache, as a weight gradient's
+ * of a whole batch, the outermost reduction axis may go around them. */
+static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
+{
+    Schedule s = {
+        .contraction = true, .of = best->of, .vector = best->vector, .unroll = 1, .k = p->k};
+    s.width = best->vector.id ? p->target->lanes : 1;
+    s.vectors = best->vectors;
+    choose_tile(p, best, &s);
+    if (is_outer && !choose_outer(p, &s)) return s;
+    choose_packing(p, best, &s);
+    choose_loops(p, &s);
+    choose_tasks(p, best, &s);
+    fit_panels(p, &s);
+    choose_rows(p, &s);
+    s.finish_looped = finishes_in_loop(p, &s);
+    place_scratch(p, &s);
+    schedule_copies(p->kernel, &s, p->target, p->arena);
+    choose_k_block(p, &s);
+    return s;
+}
+
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
                               const ScheduleTarget *target, Arena *arena)
 {
@@ -401,17 +504,9 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
         p.finishes[i] &= !product[i];
     Candidate best = choose_vector(&p, contraction);
-    Schedule s = {.contraction = true, .of = best.of, .vector = best.vector, .unroll = 1, .k = p.k};
-    s.width = best.vector.id ? target->lanes : 1;
-    s.vectors = best.vectors;
-    choose_tile(&p, &best, &s);
-    choose_packing(&p, &best, &s);
-    choose_loops(&p, &s);
-    choose_tasks(&p, &best, &s);
-    fit_panels(&p, &s);
-    choose_rows(&p, &s);
-    s.finish_looped = finishes_in_loop(&p, &s);
-    place_scratch(&p, &s);
-    schedule_copies(kernel, &s, target, arena);
-    return s;
+    Schedule s = settle(&p, &best, false), outer;
+    if (!has_guards(&p, s.of.a) && !has_guards(&p, s.of.b)) return s;
+    if (s.copy_count && box_bytes(&s) <= target->l1) return s;
+    outer = settle(&p, &best, true);
+    return outer.k_outer && outer.copy_count ? outer : s;
 }

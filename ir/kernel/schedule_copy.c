@@ -2,8 +2,9 @@
  * tap, and would ask every time whether it is inside. */
 #include "ir/kernel/schedule.h"
 
-#define NARROW ((int64_t)1 << 30) /* coordinates of a box are computed in 32 bits */
-#define REUSE  4                  /* reads of an element from which a copy pays */
+#define NARROW      ((int64_t)1 << 30) /* coordinates of a box are computed in 32 bits */
+#define REUSE       4                  /* reads of an element from which a copy pays */
+#define REUSE_LANES 1.5 /* ... that moves whole vectors without a test for each lane */
 
 static int64_t extent_of(const Kernel *kernel, uint32_t axis)
 {
@@ -18,9 +19,21 @@ static uint32_t guarded_axes(const Access *access)
     return axes;
 }
 
-/* Guards without a dynamic part, the last on neighbours in memory.  Where there is a divisor, the box holds what lies between
- * the elements too, as zeros. */
-static bool can_copy(const Access *access)
+/* A free axis outside of the guards that steps from neighbour to neighbour; {0}: none. */
+static Axis contiguous_axis(const Kernel *kernel, const Access *access, uint32_t free)
+{
+    Affine linear = {0};
+    for (int d = 0; d < access->rank; d++)
+        if (!access->at[d].guarded)
+            linear = affine_add(linear, affine_scale(access->at[d].affine, access->stride[d]));
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        if (free >> i & 1 && linear.by[i] == 1 && extent_of(kernel, i) > 1) return (Axis){i + 1};
+    return (Axis){0};
+}
+
+/* Guards without a dynamic part, the last on neighbours in memory unless another axis runs over those.  Where there is a divisor, the
+ * box holds what lies between the elements too, as zeros. */
+static bool can_copy(const Access *access, Axis inner)
 {
     int last = -1;
     for (int d = 0; d < access->rank; d++) {
@@ -29,7 +42,7 @@ static bool can_copy(const Access *access)
             return false;
         if (access->at[d].guarded) last = d;
     }
-    return last >= 0 && access->stride[last] == 1;
+    return last >= 0 && (inner.id || access->stride[last] == 1);
 }
 
 static Affine restricted(Affine affine, uint32_t axes)
@@ -47,10 +60,15 @@ static bool plan_box(const Kernel *kernel, const Access *access, BoxCopy *copy)
     for (int d = 0; d < access->rank; d++)
         if (!access->at[d].guarded) own |= affine_axes(&access->at[d].affine) & copy->free;
     if (own & guarded) return false;
+    if (copy->inner.id) own &= ~(1u << (copy->inner.id - 1));
     copy->own = own;
     copy->access = (Access){.rank = 1, .stride = {1}};
     Affine at = {0};
     int64_t pitch = 1;
+    if (copy->inner.id) {
+        at.by[copy->inner.id - 1] = 1;
+        pitch = extent_of(kernel, copy->inner.id - 1);
+    }
     for (int d = access->rank; d-- > 0;) {
         if (!access->at[d].guarded) continue;
         int64_t greatest;
@@ -93,17 +111,29 @@ static uint32_t outer_loops(const Schedule *s, const Access *access, bool is_pac
     return loops;
 }
 
+static uint32_t outer_reductions(const Kernel *kernel, const Schedule *s)
+{
+    uint32_t axes = 0, count = s->k_outer;
+    for (uint32_t i = 0; i < kernel->axis.count && count; i++)
+        if (s->of.k >> i & 1 && extent_of(kernel, i) > 1) axes |= 1u << i, count--;
+    return axes;
+}
+
 static void add_copy(const Kernel *kernel, Schedule *s, Scalar load, bool is_b, int64_t room)
 {
     const ScalarNode *node = &kernel->scalar.at[load.id];
     uint32_t outer;
-    if (s->copy_count == 2 || !can_copy(node->access)) return;
+    if (s->copy_count == 2) return;
     BoxCopy copy = {.load = load, .loops = outer_loops(s, node->access, is_b, &outer)};
-    copy.free = node->depends & ~outer;
+    if (s->k_outer && copy.loops < s->packed_loops) return;
+    copy.free = node->depends & ~outer & ~outer_reductions(kernel, s);
+    copy.inner = contiguous_axis(kernel, node->access, copy.free);
+    if (!can_copy(node->access, copy.inner)) return;
     if (!plan_box(kernel, node->access, &copy)) return;
     int64_t bytes = (copy.elements + 64) * type_info[node->type].bytes;
     bytes = (bytes + 63) / 64 * 64;
-    if (bytes > room || points_of(kernel, copy.free) < REUSE * (double)copy.elements) return;
+    double reuse = copy.inner.id ? REUSE_LANES : REUSE;
+    if (bytes > room || points_of(kernel, copy.free) < reuse * (double)copy.elements) return;
     copy.access.buffer = kernel->buffer.count + s->copy_count;
     copy.offset = s->scratch;
     s->scratch += bytes;
