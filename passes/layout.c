@@ -156,10 +156,30 @@ static bool view_strides(const Shape *shape, const int64_t *own, const Shape *vi
     return true;
 }
 
-/* Plain where a reshape sees the channels with other axes, where a result of the graph is it, and where no group stores. */
+/* Whether y is computed on the spot from something in which the axis is not one, like a product that is then seen as an image: its
+ * kernel would write every element far from the last. */
+static bool is_mixed(const Choosing *c, const Fusion *fusion, Value y, const bool *mixed)
+{
+    const Node *node = graph_node(c->graph, y);
+    for (uint32_t i = 0; i < node->argument_count; i++) {
+        Value x = node->argument[i], stored = fusion_storage(c->graph, x);
+        if (fusion->group[stored.id] || fusion_is_source(c->graph, stored)) continue;
+        if (mixed[x.id]) return true;
+        if (node->op != OP_reshape || c->axis[y.id] < 0) continue;
+        const Shape *from = graph_shape(c->graph, y), *to = graph_shape(c->graph, x);
+        if (alone(from, to, c->axis[y.id]) < 0) return true;
+    }
+    return false;
+}
+
+/* Plain where a reshape sees the channels with other axes, where a result of the graph is it, where it is computed from something
+ * without them, and where no group stores. */
 static void keep_plain(Choosing *c, const Fusion *fusion)
 {
     const Graph *graph = c->graph;
+    bool *mixed = arena_array(fusion->arena, bool, graph->node.count);
+    for (uint32_t id = 1; id < graph->node.count; id++)
+        mixed[id] = is_mixed(c, fusion, (Value){id}, mixed);
     for (uint32_t i = 0; i < graph->result.count; i++)
         c->axis[fusion_storage(graph, graph->result.at[i].value).id] = -1;
     for (uint32_t id = 1; id < graph->node.count; id++) {
@@ -168,7 +188,7 @@ static void keep_plain(Choosing *c, const Fusion *fusion)
         int64_t own[MAX_RANK], stride[MAX_RANK];
         if (c->axis[stored.id] < 0) continue;
         strides_of(shape, c->axis[stored.id], own);
-        if (!fusion->group[stored.id] || !shape_elements(shape) ||
+        if (!fusion->group[stored.id] || mixed[stored.id] || !shape_elements(shape) ||
             !view_strides(shape, own, graph_shape(graph, (Value){id}), stride))
             c->axis[stored.id] = -1;
     }
