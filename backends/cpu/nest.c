@@ -31,6 +31,7 @@ static void place_a(Emit *e, Tile *t)
     LLVMTypeRef byte = LLVMInt8TypeInContext(e->context);
     emit_at(e, e->depth);
     LLVMValueRef at = step_pointer(e, byte, e->scratch, emit_i64(e, s->a_offset));
+    at = before_block(e, t, element, at, k);
     LLVMValueRef rows = emit_i64(e, -t->a.at.by[first.id - 1]);
     at = step_pointer(e, element, at, LLVMBuildMul(e->builder, t->rows, rows, ""));
     t->a.base = at;
@@ -99,6 +100,7 @@ static void emit_blocks(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     if (!s->k_block) {
+        if (s->pack) emit_pack_b(e, t);
         emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
         return;
     }
@@ -109,6 +111,7 @@ static void emit_blocks(Emit *e, Tile *t)
     t->from[axis] = loop.index;
     LLVMValueRef to = LLVMBuildAdd(e->builder, loop.index, emit_i64(e, s->k_block), "");
     t->to[axis] = emit_smaller(e, to, extent);
+    if (s->pack) emit_pack_b(e, t);
     emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
     loop_close(e, &loop, NULL);
 }
@@ -118,8 +121,7 @@ static void emit_group(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
     if (at == s->k_outer) {
-        if (s->k_outer) emit_copies(e, s->packed_loops);
-        if (s->pack) emit_pack_b(e, t);
+        if (s->waits) emit_copies(e, s->packed_loops);
         emit_blocks(e, t);
         return;
     }
@@ -174,7 +176,7 @@ static void emit_groups(Emit *e, Tile *t)
     loop_open(e, &loop, t->from[s->vector.id - 1], to, group, 0, NULL);
     t->group = loop.index;
     t->group_to = emit_smaller(e, LLVMBuildAdd(e->builder, loop.index, emit_i64(e, group), ""), to);
-    if (s->k_outer)
+    if (s->waits)
         emit_waiting_group(e, t);
     else
         emit_group(e, t, 0);
@@ -185,7 +187,7 @@ static void emit_groups(Emit *e, Tile *t)
 static void emit_loops(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
-    if (!s->k_outer) emit_copies(e, at);
+    if (!s->waits) emit_copies(e, at);
     if (at == s->packed_loops) {
         emit_groups(e, t);
         return;

@@ -32,10 +32,30 @@ Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
     return runs;
 }
 
-static void bind_k(Emit *e, const Tile *t)
+/* The runs' ranges in the block of k: the outermost run contains the axis that is cut. */
+static void bind_k(Emit *e, const Tile *t, Runs *runs)
 {
     for (uint32_t i = t->k_outer; i < t->k_count; i++)
         axis_bind(e, t->k[i], emit_i64(e, 0), 0);
+    for (uint32_t i = 0; i < runs->count; i++) {
+        runs->from[i] = emit_i64(e, 0);
+        runs->to[i] = emit_i64(e, runs->extent[i]);
+    }
+    if (!runs->count || !e->schedule->k_block) return;
+    uint32_t cut = t->k[t->k_outer].id - 1;
+    LLVMValueRef inside = emit_i64(e, runs->extent[0] / e->kernel->axis.at[cut].extent);
+    emit_at(e, e->depth);
+    runs->from[0] = LLVMBuildMul(e->builder, t->from[cut], inside, "");
+    runs->to[0] = LLVMBuildMul(e->builder, t->to[cut], inside, "");
+}
+
+LLVMValueRef before_block(Emit *e, const Tile *t, LLVMTypeRef element, LLVMValueRef base,
+                          int64_t stride)
+{
+    if (!e->schedule->k_block) return base;
+    LLVMValueRef back = emit_i64(e, -stride * t->k_stride[t->k_outer]);
+    LLVMValueRef from = t->from[t->k[t->k_outer].id - 1];
+    return step_pointer(e, element, base, LLVMBuildMul(e->builder, from, back, ""));
 }
 
 static void release_k(Emit *e, const Tile *t)
@@ -62,7 +82,9 @@ Area panel_at(Emit *e, const Tile *t, LLVMValueRef index)
         area.at.by[t->k[i].id - 1] = t->k_stride[i] * t->column;
     LLVMValueRef inside = LLVMBuildSub(e->builder, index, t->group, "");
     LLVMValueRef offset = LLVMBuildMul(e->builder, inside, emit_i64(e, e->schedule->k), "");
-    area.base = step_pointer(e, type_of(e, area.type, 1), e->scratch, offset);
+    LLVMTypeRef element = type_of(e, area.type, 1);
+    area.base = step_pointer(e, element, e->scratch, offset);
+    area.base = before_block(e, t, element, area.base, t->column);
     return area;
 }
 
@@ -98,7 +120,7 @@ static void pack_rows(Emit *e, const Tile *t, const Area *panel, LLVMValueRef *m
     }
     Loop loop;
     Axis axis = runs->axis[at];
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, runs->extent[at]), 1, 0, NULL);
+    loop_open(e, &loop, runs->from[at], runs->to[at], 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
     pack_rows(e, t, panel, mask, level, at + 1);
     axis_bind(e, axis, emit_i64(e, 0), 0);
@@ -172,8 +194,8 @@ static void pack_columns(Emit *e, const Block *block, uint32_t at)
     Axis axis = runs->axis[at];
     if (at + 1 == runs->count) {
         vector_loop(e, &(VectorLoop){.axis = axis,
-                                     .from = emit_i64(e, 0),
-                                     .to = emit_i64(e, runs->extent[at]),
+                                     .from = runs->from[at],
+                                     .to = runs->to[at],
                                      .extent = runs->extent[at],
                                      .width = e->schedule->width,
                                      .body = pack_block,
@@ -181,7 +203,7 @@ static void pack_columns(Emit *e, const Block *block, uint32_t at)
         return;
     }
     Loop loop;
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, runs->extent[at]), 1, 0, NULL);
+    loop_open(e, &loop, runs->from[at], runs->to[at], 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
     pack_columns(e, block, at + 1);
     axis_release(e, axis);
@@ -207,10 +229,10 @@ static void pack_panel_transposed(Emit *e, const Tile *t, LLVMValueRef index)
     loop_close(e, &loop, NULL);
 }
 
-void emit_pack_b(Emit *e, const Tile *t)
+void emit_pack_b(Emit *e, Tile *t)
 {
     Loop loop;
-    bind_k(e, t);
+    bind_k(e, t, &t->run_b);
     loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
     if (e->schedule->pack_transposed)
         pack_panel_transposed(e, t, loop.index);
@@ -252,8 +274,7 @@ static void pack_a_runs(Emit *e, Tile *t, uint32_t at)
     const Schedule *s = e->schedule;
     const Runs *runs = &t->run_a;
     if (s->pack_a == PACK_A_along_k && at + 1 == runs->count) {
-        pack_a_along(e, t, runs->axis[at], emit_i64(e, 0), emit_i64(e, runs->extent[at]),
-                     runs->extent[at]);
+        pack_a_along(e, t, runs->axis[at], runs->from[at], runs->to[at], runs->extent[at]);
         return;
     }
     if (at == runs->count) {
@@ -261,7 +282,7 @@ static void pack_a_runs(Emit *e, Tile *t, uint32_t at)
         return;
     }
     Loop loop;
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, runs->extent[at]), 1, 0, NULL);
+    loop_open(e, &loop, runs->from[at], runs->to[at], 1, 0, NULL);
     axis_bind(e, runs->axis[at], loop.index, e->depth);
     pack_a_runs(e, t, at + 1);
     axis_release(e, runs->axis[at]);
@@ -288,7 +309,7 @@ static void pack_a_rows(Emit *e, Tile *t, uint32_t at)
 
 void emit_pack_a(Emit *e, Tile *t)
 {
-    bind_k(e, t);
+    bind_k(e, t, &t->run_a);
     pack_a_rows(e, t, 0);
     release_k(e, t);
 }

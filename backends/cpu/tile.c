@@ -232,9 +232,9 @@ static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
         axis_bind(e, s->vector, index, e->depth);
         vector_set(e, s->vector, s->width, columns.mask[0], e->depth);
     }
-    if (s->k_outer) load_sums(e, rows, sum);
+    if (s->waits) load_sums(e, rows, sum);
     sum_over(e, rows, &columns, sum, t->k_outer);
-    if (s->k_outer)
+    if (s->waits)
         store_sums(e, rows, sum);
     else
         finish_tile(e, rows, &columns, sum);

@@ -19,11 +19,13 @@ typedef struct Runs {
     uint32_t count;
     Axis axis[MAX_AXES]; /* outermost first */
     int64_t extent[MAX_AXES];
+    LLVMValueRef from[MAX_AXES], to[MAX_AXES]; /* of the block of k */
 } Runs;
 
 typedef struct Tile {
-    LLVMValueRef from[MAX_AXES], to[MAX_AXES]; /* the task */
-    uint32_t k_count, k_outer;                 /* of k, so many are loops around the tiles */
+    LLVMValueRef from[MAX_AXES],
+        to[MAX_AXES];           /* parallel axes: the task; reduction axes: the block of k */
+    uint32_t k_count, k_outer;  /* of k, so many are loops around the tiles */
     Axis k[MAX_AXES];           /* reduction axes of extent above 1, outermost first */
     int64_t k_stride[MAX_AXES]; /* points of k that a step along k[i] passes */
     Runs run_a, run_b;
@@ -42,7 +44,10 @@ Area panel_at(Emit *e, const Tile *t, LLVMValueRef index);
 void emit_copies(Emit *e, uint32_t loops);
 /* Merges reduction axes for the packing of a factor. */
 Runs plan_runs(const Emit *e, const Tile *t, Scalar factor);
-void emit_pack_b(Emit *e, const Tile *t);
+void emit_pack_b(Emit *e, Tile *t);
+/* `base`, so many elements before for what the block of k begins at; `stride`: of a point of k. */
+LLVMValueRef before_block(Emit *e, const Tile *t, LLVMTypeRef element, LLVMValueRef base,
+                          int64_t stride);
 void emit_pack_a(Emit *e, Tile *t);
 /* Mask of vector `vector` of the column at `index`; NULL: full. */
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector);

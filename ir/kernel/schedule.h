@@ -82,11 +82,12 @@ typedef struct Schedule {
         finish_looped; /* what follows the sum is much: a loop over the rows of a tile, not code for each */
     uint32_t copy_count;
     BoxCopy copy[2];
-    /* The first k_outer reduction axes (of extent above 1) are loops around the tiles: sums wait in scratch meanwhile. */
+    /* The first k_outer reduction axes (of extent above 1) are loops around the tiles, and of the next a block of k_block points (0: all)
+     * is seen by all tiles before the next: sums wait in scratch meanwhile. */
+    bool waits;
     uint32_t k_outer;
-    int64_t
-        k_block; /* points of the next reduction axis that all tiles see before the next so many; 0: all of them */
-    int64_t k;           /* product of the other reduction axes */
+    int64_t k_block;
+    int64_t k;           /* points of the reduction axes in a block */
     uint32_t unroll;     /* of the innermost reduction axis */
     int64_t a_offset;    /* bytes into scratch */
     int64_t a_pitch;     /* elements from one row of packed a, or point of k, to the next */

@@ -15,6 +15,8 @@
 #define TASK_WORK       20000 /* products that a task has at least */
 #define PACK_A_PANELS   4     /* panels that read an element of a, from which packing it pays */
 #define LEAST_INSIDE    32    /* steps over k between loading and storing sums that wait */
+#define CUT_FROM        1024  /* points of k from which blocks pay */
+#define CUT             256
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
@@ -265,9 +267,26 @@ static bool choose_outer(const Planning *p, Schedule *s)
         if (++outermost == p->kernel->axis.count) return false;
     others = s->of.k & ~(1u << outermost);
     if (points_of(p, others) < LEAST_INSIDE || is_guarded_by(p, outermost)) return false;
+    s->waits = true;
     s->k_outer = 1;
     s->k = points_of(p, others);
     return true;
+}
+
+/* Where steps over k lie far apart in both factors and are many, tiles see them block by block, packed. */
+static void cut_k(const Planning *p, Schedule *s)
+{
+    uint32_t inner = p->inner_k.id - 1;
+    if (!s->vector.id || s->tile_count != 1 || p->k != extent_of(p, p->inner_k) || p->k < CUT_FROM)
+        return;
+    if (has_guards(p, s->of.a) || has_guards(p, s->of.b) || reads_along(p, s->of.a, p->inner_k) ||
+        !reads_along(p, s->of.a, s->tile[0].axis))
+        return;
+    if (extent_of(p, s->vector) < PACK_A_PANELS * s->vectors * s->width || s->of.k != 1u << inner)
+        return;
+    s->waits = true;
+    s->k_block = CUT;
+    s->k = CUT;
 }
 
 /* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
@@ -418,7 +437,7 @@ static void place_scratch(const Planning *p, Schedule *s)
     Type type = p->kernel->scalar.at[s->of.b.id].type;
     int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes, column = s->vectors * s->width;
     if (s->pack) reserve(s, (s->panels * s->k + s->width) * column * bytes);
-    if (s->k_outer) {
+    if (s->waits) {
         int64_t rows = 1;
         for (uint32_t i = 0; i < p->kernel->axis.count; i++)
             if (s->of.m >> i & 1) rows *= schedule_task_points(s, p->kernel, (Axis){i + 1});
@@ -479,6 +498,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     s.vectors = best->vectors;
     choose_tile(p, best, &s);
     if (is_outer && !choose_outer(p, &s)) return s;
+    if (!is_outer) cut_k(p, &s);
     choose_packing(p, best, &s);
     choose_loops(p, &s);
     choose_tasks(p, best, &s);

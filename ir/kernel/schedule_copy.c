@@ -125,7 +125,7 @@ static void add_copy(const Kernel *kernel, Schedule *s, Scalar load, bool is_b, 
     uint32_t outer;
     if (s->copy_count == 2) return;
     BoxCopy copy = {.load = load, .loops = outer_loops(s, node->access, is_b, &outer)};
-    if (s->k_outer && copy.loops < s->packed_loops) return;
+    if (s->waits && copy.loops < s->packed_loops) return;
     copy.free = node->depends & ~outer & ~outer_reductions(kernel, s);
     copy.inner = contiguous_axis(kernel, node->access, copy.free);
     if (!can_copy(node->access, copy.inner)) return;

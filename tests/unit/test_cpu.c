@@ -196,13 +196,20 @@ START_TEST(products)
             Kernel *kernel = product(bench.arena, m, n, k, i % 8);
             check_kernel(&bench, kernel, (uint64_t)i, !bench.target.has_fma);
         }
+        /* Many steps over k: factors that are packed block by block where they lie far apart. */
+        for (int layout = 1; layout < 8; layout += 2) {
+            Kernel *kernel = product(bench.arena, 15, 136, 1030 + 7 * layout, layout);
+            check_kernel(&bench, kernel, (uint64_t)layout, !bench.target.has_fma);
+        }
         bench_close(&bench);
     }
 }
 END_TEST
 
+/* is_last: images have their channels innermost. */
 typedef struct Convolution {
     int64_t batch, channels, out, side, taps, padding, stride;
+    bool is_last;
 } Convolution;
 
 static Affine axis_of(Kernel *kernel, AxisKind kind, int64_t extent)
@@ -210,12 +217,14 @@ static Affine axis_of(Kernel *kernel, AxisKind kind, int64_t extent)
     return affine_axis(kernel_axis(kernel, kind, extent));
 }
 
-/* Rank 4, row-major; coordinates 2 and 3 guarded if `guarded`. */
-static Access image(uint32_t buffer, const Affine *at, const int64_t *extent, bool guarded)
+/* Rank 4, row-major or with axis 1 innermost; coordinates 2 and 3 guarded if `guarded`. */
+static Access image(uint32_t buffer, const Affine *at, const int64_t *extent, bool guarded,
+                    bool is_last)
 {
     Access access = {.buffer = buffer, .rank = 4};
     int64_t stride = 1;
-    for (int d = 4; d-- > 0;) {
+    for (int n = 4; n-- > 0;) {
+        int d = !is_last || n == 0 ? n : n == 3 ? 1 : n + 1;
         access.stride[d] = stride;
         access.at[d] = (Coordinate){.affine = at[d], .divisor = 1, .extent = extent[d]};
         access.at[d].guarded = guarded && d >= 2;
@@ -224,10 +233,12 @@ static Access image(uint32_t buffer, const Affine *at, const int64_t *extent, bo
     return access;
 }
 
-static Scalar load_image(Kernel *kernel, const Affine *at, const int64_t *extent, bool guarded)
+static Scalar load_image(Kernel *kernel, const Affine *at, const int64_t *extent, bool guarded,
+                         bool is_last)
 {
     int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
-    Access access = image(kernel_buffer(kernel, TYPE_f32, elements, false), at, extent, guarded);
+    uint32_t buffer = kernel_buffer(kernel, TYPE_f32, elements, false);
+    Access access = image(buffer, at, extent, guarded, is_last);
     return kernel_load(kernel, &access);
 }
 
@@ -249,9 +260,10 @@ static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
                   out[] = {c.batch, c.out, side, side},
                   taps[] = {c.out, c.channels, c.taps, c.taps};
     const Affine of_out[] = {n, o, y, x}, of_taps[] = {o, i, u, v};
-    Scalar factors[2] = {of_weights ? load_image(kernel, of_out, out, false)
-                                    : load_image(kernel, of_taps, taps, false)};
-    factors[1] = load_image(kernel, (Affine[]){n, i, row, column}, in, c.padding > 0);
+    Scalar factors[2] = {of_weights ? load_image(kernel, of_out, out, false, c.is_last)
+                                    : load_image(kernel, of_taps, taps, false, false)};
+    Affine of_in[] = {n, i, row, column};
+    factors[1] = load_image(kernel, of_in, in, c.padding > 0, c.is_last);
     uint32_t reduced = 0;
     for (uint32_t a = 0; a < kernel->axis.count; a++)
         if (kernel->axis.at[a].kind == AXIS_reduction) reduced |= 1u << a;
@@ -260,7 +272,7 @@ static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
     const int64_t *extent = of_weights ? taps : out;
     int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
     Access to = image(kernel_buffer(kernel, TYPE_f32, elements, true),
-                      of_weights ? of_taps : of_out, extent, false);
+                      of_weights ? of_taps : of_out, extent, false, c.is_last && !of_weights);
     kernel_store(kernel, &to, sum, false);
     return kernel;
 }
@@ -285,25 +297,27 @@ static Kernel *input_gradient(Arena *arena, Convolution c)
     const int64_t in[] = {c.batch, c.channels, c.side, c.side},
                   out[] = {c.batch, c.out, side, side},
                   taps[] = {c.out, c.channels, c.taps, c.taps};
-    Scalar factors[2] = {load_image(kernel, (Affine[]){o, i, u, v}, taps, false)};
+    Scalar factors[2] = {load_image(kernel, (Affine[]){o, i, u, v}, taps, false, false)};
     uint32_t buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.out * side * side, false);
-    Access from = image(buffer, (Affine[]){n, o, y, x}, out, false);
+    Access from = image(buffer, (Affine[]){n, o, y, x}, out, false, c.is_last);
     from.at[2] = source(y, u, c, side);
     from.at[3] = source(x, v, c, side);
     factors[1] = kernel_load(kernel, &from);
     Scalar sum = kernel_reduce(kernel, REDUCE_add, 7u << 4,
                                kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
     buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.channels * c.side * c.side, true);
-    Access to = image(buffer, (Affine[]){n, i, y, x}, in, false);
+    Access to = image(buffer, (Affine[]){n, i, y, x}, in, false, c.is_last);
     kernel_store(kernel, &to, sum, false);
     return kernel;
 }
 
 START_TEST(convolutions)
 {
-    static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},  {3, 3, 17, 9, 3, 1, 1},
-                                      {2, 16, 16, 8, 3, 1, 1}, {2, 5, 33, 7, 3, 1, 2},
-                                      {1, 4, 2, 33, 5, 2, 1},  {4, 20, 8, 5, 1, 0, 2}};
+    static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},        {3, 3, 17, 9, 3, 1, 1},
+                                      {2, 16, 16, 8, 3, 1, 1},       {2, 5, 33, 7, 3, 1, 2},
+                                      {1, 4, 2, 33, 5, 2, 1},        {4, 20, 8, 5, 1, 0, 2},
+                                      {2, 12, 35, 7, 3, 1, 1, true}, {5, 24, 16, 10, 3, 1, 1, true},
+                                      {3, 33, 9, 11, 3, 1, 2, true}};
     for (int level = 0; level < LEVELS; level++) {
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
