@@ -258,19 +258,19 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
     return best;
 }
 
-/* Makes the outermost reduction axis a loop around everything; false if that cannot be or leaves little inside. */
-static bool choose_outer(const Planning *p, Schedule *s)
+/* Sums wait: while the outermost reduction axis goes around everything, if no guard asks for it and enough is left inside, else
+ * between blocks of it. */
+static void choose_outer(const Planning *p, Schedule *s)
 {
-    uint32_t outermost = 0, others = 0;
-    if (!s->vector.id) return false;
+    uint32_t outermost = 0;
+    if (!s->vector.id) return;
     while (!(s->of.k >> outermost & 1) || p->kernel->axis.at[outermost].extent == 1)
-        if (++outermost == p->kernel->axis.count) return false;
-    others = s->of.k & ~(1u << outermost);
-    if (points_of(p, others) < LEAST_INSIDE || is_guarded_by(p, outermost)) return false;
+        if (++outermost == p->kernel->axis.count) return;
+    int64_t others = points_of(p, s->of.k & ~(1u << outermost));
     s->waits = true;
+    if (others < LEAST_INSIDE || is_guarded_by(p, outermost)) return;
     s->k_outer = 1;
-    s->k = points_of(p, others);
-    return true;
+    s->k = others;
 }
 
 /* Where steps over k lie far apart in both factors and are many, tiles see them block by block, packed. */
@@ -472,7 +472,7 @@ static int64_t box_bytes(const Schedule *s)
 /* All tiles see a block of the next reduction axis before the next one, so that what they share stays in the first-level cache. */
 static void choose_k_block(const Planning *p, Schedule *s)
 {
-    if (!s->k_outer || !s->copy_count || s->pack || s->pack_a != PACK_A_none) return;
+    if (!s->waits || !s->copy_count || s->pack || s->pack_a != PACK_A_none) return;
     for (uint32_t i = 0; i < s->copy_count; i++)
         if (s->copy[i].loops > s->packed_loops) return;
     uint32_t seen = 0, axis = 0;
@@ -483,7 +483,7 @@ static void choose_k_block(const Planning *p, Schedule *s)
             seen += s->of.k >> axis & 1 && p->kernel->axis.at[axis].extent > 1, axis++;
     int64_t extent = extent_of(p, (Axis){axis}), inside = s->k / extent;
     int64_t bytes = box_bytes(s) + s->k * extent_of(p, s->vector) * 4;
-    int64_t block = ceiling(extent, ceiling(bytes, p->target->l1 * 3 / 4));
+    int64_t block = ceiling(extent, ceiling(bytes, p->target->l1 / 2));
     if (block * inside < 2 * LEAST_INSIDE) block = ceiling(2 * LEAST_INSIDE, inside);
     if (block < extent) s->k_block = block;
 }
@@ -497,7 +497,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     s.width = best->vector.id ? p->target->lanes : 1;
     s.vectors = best->vectors;
     choose_tile(p, best, &s);
-    if (is_outer && !choose_outer(p, &s)) return s;
+    if (is_outer) choose_outer(p, &s);
     if (!is_outer) cut_k(p, &s);
     choose_packing(p, best, &s);
     choose_loops(p, &s);
@@ -528,5 +528,5 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     if (!has_guards(&p, s.of.a) && !has_guards(&p, s.of.b)) return s;
     if (s.copy_count && box_bytes(&s) <= target->l1) return s;
     outer = settle(&p, &best, true);
-    return outer.k_outer && outer.copy_count ? outer : s;
+    return outer.copy_count && (outer.k_outer || outer.k_block) ? outer : s;
 }
