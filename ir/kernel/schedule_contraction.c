@@ -11,6 +11,7 @@
 #define PACK_TRANSPOSED 0.5
 #define PACK_SINGLE     1.6
 #define READ_AGAIN      0.06 /* cycles an element, from another core or memory */
+#define MOVED           0.7  /* cycles an element of the result, to another core */
 #define STORE_SCATTERED 1.5
 #define TASK_WORK       20000 /* products that a task has at least */
 #define PACK_A_PANELS   4     /* panels that read an element of a, from which packing it pays */
@@ -282,8 +283,7 @@ static void cut_k(const Planning *p, Schedule *s)
     if (has_guards(p, s->of.a) || has_guards(p, s->of.b) || reads_along(p, s->of.a, p->inner_k) ||
         !reads_along(p, s->of.a, s->tile[0].axis))
         return;
-    if (extent_of(p, s->vector) < PACK_A_PANELS * s->vectors * s->width || s->of.k != 1u << inner)
-        return;
+    if (s->of.k != 1u << inner) return;
     s->waits = true;
     s->k_block = CUT;
     s->k = CUT;
@@ -311,10 +311,10 @@ static void choose_rows(const Planning *p, Schedule *s)
     s->pack_a = PACK_A_none;
     if (!s->tile_count) return;
     int64_t whole = s->rows / s->tile[0].block;
-    if (s->panels > 1 && s->width > 1 && !has_guards(p, s->of.a)) {
+    if ((s->panels > 1 || s->waits) && s->width > 1 && !has_guards(p, s->of.a)) {
         if (reads_along(p, s->of.a, p->inner_k)) {
             if (is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
-        } else if (s->tile_count == 1 && s->panels >= PACK_A_PANELS &&
+        } else if (s->tile_count == 1 && (s->waits || s->panels >= PACK_A_PANELS) &&
                    reads_along(p, s->of.a, s->tile[0].axis)) {
             s->pack_a = PACK_A_along_rows;
         }
@@ -384,7 +384,7 @@ static void split_rows(const Planning *p, Schedule *s, int64_t threads)
     if (tiles >= threads) add_task(s, p, s->tile[0].axis, part_of(tiles, threads) * rows);
 }
 
-/* Groups of panels; each part reads, or packs, a again. */
+/* Groups of panels; each part reads, or packs, a again, and what reads the result by rows finds half of it in another core's cache. */
 static void split_columns(const Planning *p, Schedule *s, int64_t threads)
 {
     int64_t column = s->vectors * s->width;
@@ -409,7 +409,8 @@ static void choose_tasks(const Planning *p, const Candidate *c, Schedule *s)
     double n = (double)points_of(p, s->of.n), m = (double)points_of(p, s->of.m);
     double again_b = s->pack ? n * PACK[c->reading] : n * READ_AGAIN;
     double again_a = m * (reads_along(p, s->of.a, p->inner_k) ? PACK[READ_contiguous] : READ_AGAIN);
-    bool by_columns = s->vector.id && again_a < again_b;
+    double moved = MOVED * n * m / (double)p->k;
+    bool by_columns = s->vector.id && again_a + moved < again_b;
     if (by_columns) split_columns(p, s, parts);
     if (s->task_count == 0 || s->tasks < parts) split_rows(p, s, parts);
     if (!by_columns && s->vector.id && s->tasks < parts) split_columns(p, s, parts);
