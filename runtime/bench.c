@@ -12,7 +12,6 @@
 #define LEAST_RUNS       5
 #define MOST_PROFILED    101
 #define TYPICAL_TRIES    20
-#define FRESH_RUNS       200
 
 /* Inputs within what the model declares: small integers below a bound, floats in [0, 1). */
 static void fill(void *bytes, const Port *port, const ModelInput *declared, uint32_t seed)
@@ -61,16 +60,6 @@ static Status run(Benching *b)
     return compiled_run(b->model, b->entry, b->input, b->output);
 }
 
-/* Thousands of steps on one small batch fit it until gradients and moments are denormal, and with those
- * processors compute many times slower: training on data does not come there so soon.  So the state begins
- * anew now and then, outside of what is timed. */
-static Status stay_fresh(Benching *b)
-{
-    if (++b->runs % FRESH_RUNS != 0) return STATUS_ok;
-    b->model->initialized = false;
-    return state_initialize(b->model);
-}
-
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -81,14 +70,11 @@ static Status time_runs(Benching *b)
 {
     int64_t repeat = b->options ? b->options->repeat : 0;
     double begin = session_clock(); /* caches, threads and page faults first */
-    for (int i = 0; i < 3 || session_clock() - begin < WARM_SECONDS; i++) {
-        TRY(stay_fresh(b));
+    for (int i = 0; i < 3 || session_clock() - begin < WARM_SECONDS; i++)
         TRY(run(b));
-    }
     begin = session_clock();
     bool enough = false;
     while (!enough) {
-        TRY(stay_fresh(b));
         double start = session_clock();
         TRY(run(b));
         double end = session_clock();
@@ -117,7 +103,6 @@ static Status median_calls(Benching *b)
     double *taken = arena_alloc(b->model->arena, sizeof *taken * MOST_PROFILED * (calls + 1));
     double begin = session_clock();
     do {
-        TRY(stay_fresh(b));
         TRY(run(b));
         for (uint32_t i = 0; i < calls; i++)
             taken[i * MOST_PROFILED + runs] = b->profile.seconds[i];

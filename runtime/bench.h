@@ -11,7 +11,6 @@ typedef struct Benching {
     const Compiled *entry;
     const void **input;
     void **output;
-    int64_t runs;         /* timed or not */
     LIST(double) seconds; /* of each timed run, ascending */
     int64_t peak_rss;     /* bytes, before the peaks are measured */
     Peak peak;

@@ -1,6 +1,7 @@
 /* A round of work: the caller opens the gate, workers that see it in time join, the caller closes it when no task is left to
  * take and waits for those that joined.  A worker that comes late finds the gate closed and has missed nothing. */
 #include "runtime/core/threads.h"
+#include "runtime/core/float_mode.h"
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -107,6 +108,7 @@ static void *worker_main(void *user)
 {
     Worker *worker = user;
     Threads *t = worker->threads;
+    float_mode_enter();
     for (unsigned seen = 0;;) {
         seen = next_round(t, seen);
         if (atomic_load(&t->closing)) return NULL;

@@ -101,12 +101,37 @@ START_TEST(runs_calls_in_order)
 }
 END_TEST
 
+/* On every thread, whatever the caller's mode, which stays. */
+START_TEST(denormals_are_zero)
+{
+    Arena *arena = arena_open(&host_default);
+    Threads *threads;
+    Executor *executor;
+    float input[ELEMENTS], output[ELEMENTS], state[ELEMENTS] = {0}, literal[ELEMENTS] = {0};
+    for (int i = 0; i < ELEMENTS; i++)
+        input[i] = 1e-39f;
+    static const KernelCode code[] = {{twice, 10, 40}, {add_to, 1, 0}};
+    ck_assert_int_eq(threads_open(3, &threads), STATUS_ok);
+    Module *module = module_of(arena, literal);
+    ck_assert_int_eq(executor_open(module, code, threads, &executor), STATUS_ok);
+    executor_run(executor, (const void *[]){input}, (void *[]){output}, (void *[]){NULL, state});
+    for (int i = 0; i < ELEMENTS; i++)
+        ck_assert(output[i] == 0);
+    volatile float tiny = 1e-39f;
+    ck_assert(tiny * 2 != 0);
+    executor_close(executor);
+    threads_close(threads);
+    arena_close(arena);
+}
+END_TEST
+
 Suite *suite_executor(void);
 Suite *suite_executor(void)
 {
     Suite *suite = suite_create("executor");
     TCase *tests = tcase_create("executor");
     tcase_add_test(tests, runs_calls_in_order);
+    tcase_add_test(tests, denormals_are_zero);
     suite_add_tcase(suite, tests);
     return suite;
 }
