@@ -5,6 +5,7 @@
 
 #include "ir/graph/build.h"
 #include "passes/pass.h"
+#include "passes/split.h"
 #include <math.h>
 
 /* Below so many terms one thread is done before another has woken up (4096 f32 are a page or four). */
@@ -191,6 +192,8 @@ static Value split(Graph *out, const Graph *in, Value value, const Value *map)
     out->at = node->at;
     if (node->op == OP_sum || node->op == OP_reduce_max)
         return split_reduction(out, in, value, map);
+    Value phases = node->op == OP_conv ? split_phases(out, in, value, map) : (Value){0};
+    if (phases.id) return phases;
     if (op_info[node->op].class == CONTRACTION) return split_contraction(out, in, value, map);
     return (Value){0};
 }
