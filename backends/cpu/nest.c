@@ -5,7 +5,9 @@
  *         groups of panels                     what of b fits into the second-level cache; b is packed
  *           axes that only a depends on
  *             blocks of rows                   what of a stays close; a is packed
- *               tiles                          tile.c */
+ *               tiles                          tile.c
+ *
+ * Where sums wait (schedule.h), the outer reduction axes and the blocks of k go around everything inside the groups. */
 #include "backends/cpu/tile.h"
 
 static int64_t extent_of(const Emit *e, Axis axis)
