@@ -63,7 +63,7 @@ static int alone(const Shape *from, const Shape *to, int d)
 static int becomes(const Graph *graph, Value y, int d)
 {
     const Node *node = graph_node(graph, y);
-    const Axes *axes = &node->attribute->axes;
+    const Axes *axes = node->attribute ? &node->attribute->axes : NULL;
     int dropped = 0;
     switch ((int)node->op) {
     case OP_broadcast: return axes->at[d];

@@ -382,6 +382,7 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
     choose_columns(&p, &s);
     plan_transpositions(&p, &s);
     choose_tasks(&p, &s);
+    s.scratch = ceiling(s.scratch, 64) * 64;
     return s;
 }
 

@@ -63,8 +63,9 @@ static void *aligned(int64_t bytes)
 {
     size_t size = (size_t)(bytes + 63) / 64 * 64 + (bytes <= 0 ? 64 : 0);
     bool is_large = size >= LARGE_PAGE;
-    void *at = aligned_alloc(is_large ? LARGE_PAGE : 64, size);
-    if (at && is_large) madvise(at, size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
+    void *at;
+    if (posix_memalign(&at, is_large ? LARGE_PAGE : 64, size)) return NULL;
+    if (is_large) madvise(at, size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE);
     return at;
 }
 
