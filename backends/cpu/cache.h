@@ -1,13 +1,13 @@
 #ifndef MLC_BACKENDS_CPU_CACHE_H
 #define MLC_BACKENDS_CPU_CACHE_H
-/* Compiled objects on disk, one file a kernel.  Files are written beside their place and renamed, and checked when read:
+/* Images of kernels on disk, one file a kernel.  Files are written beside their place and renamed, and checked when read:
  * whatever is wrong with the cache, kernels are only compiled again.  Several processes of one user may share a folder; files
  * that another user owns or can write are not read. */
 #include "backends/cpu/object.h"
 
 typedef struct Cache {
     char *folder;   /* NULL: no cache */
-    uint64_t build; /* of this program: another build's objects are not read */
+    uint64_t build; /* of the sources that make code: what others made is not read */
 } Cache;
 
 Cache cache_open(const char *folder); /* NULL: none */

@@ -23,7 +23,8 @@ struct Device {
     Arena *arena;
     Report *report;
     LIST(Linked) linked;
-    Compiler **compiler; /* one a thread, opened when first needed */
+    const CompilerModule *module; /* LLVM's side: NULL until something must be compiled */
+    Compiler **compiler;          /* one a thread, opened when first needed */
 };
 
 struct Executable {
@@ -41,7 +42,7 @@ static void close_device(Device *device)
 {
     if (!device) return;
     for (uint32_t i = 0; device->compiler && i < threads_count(device->threads); i++)
-        compiler_close(device->compiler[i]);
+        if (device->compiler[i]) device->module->close(device->compiler[i]);
     jit_close(device->jit);
     threads_close(device->threads);
     cache_close(&device->cache);
@@ -113,34 +114,42 @@ typedef struct Work {
 static void compile_some(const Work *work, uint32_t thread, int64_t begin, int64_t end)
 {
     Compiler **compiler = &work->device->compiler[thread];
-    if (!*compiler) *compiler = compiler_open(&work->device->target);
+    const CompilerModule *module = work->device->module;
+    Boundary *boundary = &work->boundary[thread];
+    if (!*compiler) *compiler = module->open(&work->device->target);
     if (!*compiler) bug("LLVM was built without this CPU");
-    for (int64_t i = begin; i < end; i++)
-        work->object[i] = compile_plan(*compiler, work->plan[i]);
+    for (int64_t i = begin; i < end && boundary->status == STATUS_ok; i++)
+        module->compile(*compiler, work->plan[i], &work->object[i], boundary);
 }
 
 static void compile_on_thread(void *user, uint32_t thread, int64_t begin, int64_t end)
 {
     const Work *work = user;
-    Boundary *boundary = &work->boundary[thread];
-    if (boundary->status != STATUS_ok) return;
-    boundary_enter(boundary);
-    if (setjmp(boundary->jump) == 0) compile_some(work, thread, begin, end);
-    boundary_leave(boundary);
+    if (work->boundary[thread].status != STATUS_ok) return;
+    Boundary own;
+    boundary_enter(&own);
+    if (setjmp(own.jump) == 0) compile_some(work, thread, begin, end);
+    boundary_leave(&own);
+    if (own.status != STATUS_ok) work->boundary[thread] = own;
+}
+
+static void raise(const Boundary *boundary)
+{
+    if (boundary->status == STATUS_no_memory) out_of_memory();
+    if (boundary->status != STATUS_ok) bug("%s", boundary->message);
 }
 
 static Status compile_missing(Device *device, Context *context, const Plan **plan, uint32_t count)
 {
     if (!count) return STATUS_ok;
+    if (!device->module) TRY(module_open(device->report, &device->module));
     uint32_t threads = threads_count(device->threads);
     Work work = {.device = device, .plan = plan};
     work.object = arena_array(context->arena, ObjectCode, count);
     work.boundary = arena_array(context->arena, Boundary, threads);
     threads_run(device->threads, count, compile_on_thread, &work);
-    for (uint32_t i = 0; i < threads; i++) {
-        if (work.boundary[i].status == STATUS_no_memory) out_of_memory();
-        if (work.boundary[i].status != STATUS_ok) bug("%s", work.boundary[i].message);
-    }
+    for (uint32_t i = 0; i < threads; i++)
+        raise(&work.boundary[i]);
     for (uint32_t i = 0; i < count; i++) {
         if (!link_object(device, plan[i], &work.object[i]))
             bug("the object of %s cannot be linked", plan[i]->name);
@@ -238,12 +247,15 @@ static Status dump(Device *device, Context *context, const BackendEntry *entry, 
 {
     bool is_llvm = strcmp(stage, "llvm") == 0;
     if (!is_llvm && strcmp(stage, "asm")) return STATUS_usage;
-    if (!device->compiler[0]) device->compiler[0] = compiler_open(&device->target);
+    if (!device->module) TRY(module_open(device->report, &device->module));
+    if (!device->compiler[0]) device->compiler[0] = device->module->open(&device->target);
     if (!device->compiler[0]) bug("LLVM was built without this CPU");
     for (uint32_t i = 0; i < entry->module->kernel.count; i++) {
         Plan plan = plan_kernel(entry->module->kernel.at[i], &device->target, context->arena);
         text_add(out, "%s kernel %u\n", is_llvm ? ";" : "#", i);
-        (is_llvm ? compile_to_llvm : compile_to_assembly)(device->compiler[0], &plan, out);
+        Boundary inside = {0};
+        device->module->print(device->compiler[0], &plan, !is_llvm, out, &inside);
+        raise(&inside);
     }
     return STATUS_ok;
 }

@@ -1,64 +1,67 @@
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
-#include <llvm-c/Core.h>
-#include <llvm-c/LLJIT.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+typedef struct Mapping {
+    struct Mapping *next;
+    void *at;
+    size_t size;
+} Mapping;
 
 struct Jit {
-    LLVMOrcLLJITRef lljit;
+    Mapping *mapping;
 };
-
-static bool failed(LLVMErrorRef error, Report *report)
-{
-    if (!error) return false;
-    char *message = LLVMGetErrorMessage(error);
-    if (report) report_error(report, (Span){0}, "LLVM's JIT: %s", message);
-    LLVMDisposeErrorMessage(message);
-    return true;
-}
-
-/* What is wrong with an object is known to the caller by the status. */
-static void keep_silent(void *user, LLVMErrorRef error)
-{
-    (void)user;
-    LLVMConsumeError(error);
-}
 
 Status jit_open(Report *report, Jit **jit)
 {
-    llvm_start();
+    (void)report;
     *jit = calloc(1, sizeof **jit);
-    if (!*jit) return STATUS_no_memory;
-    if (!failed(LLVMOrcCreateLLJIT(&(*jit)->lljit, NULL), report)) {
-        LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession((*jit)->lljit),
-                                                keep_silent, NULL);
-        return STATUS_ok;
-    }
-    free(*jit);
-    *jit = NULL;
-    return STATUS_failed;
+    return *jit ? STATUS_ok : STATUS_no_memory;
 }
 
 void jit_close(Jit *jit)
 {
     if (!jit) return;
-    LLVMErrorRef error = LLVMOrcDisposeLLJIT(jit->lljit);
-    if (error) LLVMConsumeError(error);
+    for (Mapping *m = jit->mapping, *next; m; m = next) {
+        next = m->next;
+        munmap(m->at, m->size);
+        free(m);
+    }
     free(jit);
+}
+
+static bool is_image(const ImageHeader *header, size_t size, const char *name)
+{
+    return size > sizeof *header && header->magic == IMAGE_MAGIC &&
+           header->size == size - sizeof *header && header->entry < header->size &&
+           strncmp(header->name, name, sizeof header->name) == 0;
+}
+
+/* Never writable and executable at once. */
+static bool fill(void *at, size_t room, const ImageHeader *image)
+{
+    memcpy(at, image + 1, image->size);
+    return mprotect(at, room, PROT_READ | PROT_EXEC) == 0;
 }
 
 Status jit_add(Jit *jit, const void *object, size_t size, const char *name,
                KernelFunction **function)
 {
-    LLVMOrcJITDylibRef into = LLVMOrcLLJITGetMainJITDylib(jit->lljit);
-    LLVMOrcResourceTrackerRef tracker = LLVMOrcJITDylibCreateResourceTracker(into);
-    LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(object, size, name);
-    LLVMOrcExecutorAddress address = 0;
-    bool is_lost = failed(LLVMOrcLLJITAddObjectFileWithRT(jit->lljit, tracker, buffer), NULL) ||
-                   failed(LLVMOrcLLJITLookup(jit->lljit, &address, name), NULL) || !address;
-    if (is_lost) LLVMConsumeError(LLVMOrcResourceTrackerRemove(tracker));
-    LLVMOrcReleaseResourceTracker(tracker);
-    if (is_lost) return STATUS_failed;
-    *function = (KernelFunction *)(uintptr_t)address;
+    const ImageHeader *image = object;
+    if (!is_image(image, size, name)) return STATUS_failed;
+    Mapping *mapping = malloc(sizeof *mapping);
+    if (!mapping) return STATUS_no_memory;
+    size_t room = (image->size + IMAGE_ALIGNMENT - 1) / IMAGE_ALIGNMENT * IMAGE_ALIGNMENT;
+    void *at = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED || !fill(at, room, image)) {
+        if (at != MAP_FAILED) munmap(at, room);
+        free(mapping);
+        return STATUS_failed;
+    }
+    *mapping = (Mapping){.next = jit->mapping, .at = at, .size = room};
+    jit->mapping = mapping;
+    *function = (KernelFunction *)((uintptr_t)at + image->entry);
     return STATUS_ok;
 }

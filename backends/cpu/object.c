@@ -1,8 +1,5 @@
 #include "backends/cpu/object.h"
 #include "backends/cpu/emit.h"
-#include "ir/base/bits.h"
-#include "ir/kernel/expand.h"
-#include <inttypes.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
@@ -10,9 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* Raised by hand whenever emission changes what a kernel and schedule come to, so that old caches are not read. */
-#define EMISSION 11
 
 /* Vectors and hoisting are explicit, so little is left to do: sharing of addresses, folding of what was emitted plainly. */
 static const char passes[] =
@@ -23,28 +17,6 @@ struct Compiler {
     LLVMTargetMachineRef machine;
 };
 
-Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, Arena *arena)
-{
-    Contraction contraction;
-    kernel = kernel_expand_but_uniform(kernel, arena);
-    bool is_contraction = contraction_of(kernel, &contraction);
-    const Contraction *of = is_contraction ? &contraction : NULL;
-    Plan plan = {.kernel = kernel_merge_axes(kernel, of, arena)};
-    plan.schedule = schedule_default(plan.kernel, of, &target->schedule, arena);
-
-    Text text = {.arena = arena};
-    unsigned major, minor, patch;
-    LLVMGetVersion(&major, &minor, &patch);
-    text_add(&text, "%d %u.%u.%u %s %s\n", EMISSION, major, minor, patch, target->cpu,
-             target->features);
-    kernel_print(&text, plan.kernel);
-    schedule_print(&text, &plan.schedule);
-    for (int i = 0; i < 2; i++)
-        plan.key[i] = bits_hash(text.at, text.count, (uint64_t)i);
-    snprintf(plan.name, sizeof plan.name, "kernel_%016" PRIx64, plan.key[0]);
-    return plan;
-}
-
 static void register_target(void)
 {
     LLVMInitializeX86TargetInfo();
@@ -54,7 +26,7 @@ static void register_target(void)
 }
 
 /* LLVM's list of targets is the process's and has no lock of its own. */
-void llvm_start(void)
+static void llvm_start(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, register_target);
@@ -134,10 +106,7 @@ static LLVMMemoryBufferRef generate(Compiler *compiler, const Plan *plan, LLVMCo
 ObjectCode compile_plan(Compiler *compiler, const Plan *plan)
 {
     LLVMMemoryBufferRef buffer = generate(compiler, plan, LLVMObjectFile);
-    ObjectCode code = {.size = LLVMGetBufferSize(buffer)};
-    code.bytes = malloc(code.size ? code.size : 1);
-    if (!code.bytes) out_of_memory();
-    memcpy(code.bytes, LLVMGetBufferStart(buffer), code.size);
+    ObjectCode code = image_of(LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer), plan->name);
     LLVMDisposeMemoryBuffer(buffer);
     return code;
 }
