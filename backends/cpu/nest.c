@@ -19,31 +19,31 @@ static int64_t extent_of(const Emit *e, Axis axis)
 static void place_a(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
-    bool along_k = s->pack_a == PACK_A_along_k;
+    bool along_k = s->pack_a != PACK_A_along_rows;
     int64_t row = along_k ? s->a_pitch : 1, k = along_k ? 1 : s->a_pitch;
-    Axis first = s->tile[0].axis;
-    t->a = (Area){.type = e->kernel->scalar.at[s->of.a.id].type};
+    Type type = e->kernel->scalar.at[s->of.a.id].type;
+    t->a = (Area){.element = s->products ? memory_type(e, TYPE_bf16, 1) : type_of(e, type, 1)};
     for (uint32_t i = s->tile_count; i-- > 0;) {
         t->a.at.by[s->tile[i].axis.id - 1] = row;
         row *= s->tile[i].block;
     }
     for (uint32_t i = t->k_outer; i < t->k_count; i++)
         t->a.at.by[t->k[i].id - 1] = t->k_stride[i] * k;
-    LLVMTypeRef element = type_of(e, t->a.type, 1);
     LLVMTypeRef byte = LLVMInt8TypeInContext(e->context);
     emit_at(e, e->depth);
     LLVMValueRef at = step_pointer(e, byte, e->scratch, emit_i64(e, s->a_offset));
-    at = before_block(e, t, element, at, k);
-    LLVMValueRef rows = emit_i64(e, -t->a.at.by[first.id - 1]);
-    at = step_pointer(e, element, at, LLVMBuildMul(e->builder, t->rows, rows, ""));
-    t->a.base = at;
+    t->a.base = before_block(e, t, t->a.element, at, k);
+    if (!s->tile_count) return;
+    LLVMValueRef rows = emit_i64(e, -t->a.at.by[s->tile[0].axis.id - 1]);
+    rows = LLVMBuildMul(e->builder, t->rows, rows, "");
+    t->a.base = step_pointer(e, t->a.element, t->a.base, rows);
 }
 
 static void emit_rows_block(Emit *e, Tile *t)
 {
     if (e->schedule->pack_a != PACK_A_none) {
         place_a(e, t);
-        emit_pack_a(e, t);
+        (e->schedule->products ? emit_pack_pairs_a : emit_pack_a)(e, t);
     }
     emit_tiles(e, t);
 }
@@ -52,7 +52,7 @@ static void emit_row_blocks(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     if (!s->tile_count) {
-        emit_tiles(e, t);
+        emit_rows_block(e, t);
         return;
     }
     uint32_t axis = s->tile[0].axis.id - 1;
@@ -102,7 +102,7 @@ static void emit_blocks(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     if (!s->k_block) {
-        if (s->pack) emit_pack_b(e, t);
+        if (s->pack) (s->products ? emit_pack_pairs_b : emit_pack_b)(e, t);
         emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
         return;
     }
@@ -140,9 +140,10 @@ static void emit_group(Emit *e, Tile *t, uint32_t at)
 static void place_sums(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
-    t->sums = (Area){.type = e->kernel->scalar.at[s->of.sum.id].type};
+    LLVMTypeRef byte = LLVMInt8TypeInContext(e->context),
+                element = type_of(e, e->kernel->scalar.at[s->of.sum.id].type, 1);
+    t->sums = (Area){.element = element};
     emit_at(e, e->depth);
-    LLVMTypeRef element = type_of(e, t->sums.type, 1), byte = LLVMInt8TypeInContext(e->context);
     LLVMValueRef at = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
     at = step_pointer(e, element, at, LLVMBuildNeg(e->builder, t->group, ""));
     int64_t rows = s->sums_pitch;
@@ -207,22 +208,34 @@ static void emit_loops(Emit *e, Tile *t, uint32_t at)
     loop_close(e, &loop, NULL);
 }
 
+/* The reduction axes in the order of their sum. */
+static void order_k(const Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    int64_t stride = 1;
+    for (uint32_t i = 0; i < e->kernel->axis.count; i++)
+        if (s->of.k >> i & 1 && e->kernel->axis.at[i].extent > 1 && i + 1 != s->pair.id)
+            t->k[t->k_count++] = (Axis){i + 1};
+    if (s->pair.id) t->k[t->k_count++] = s->pair;
+    for (uint32_t i = t->k_count; i-- > t->k_outer;) {
+        int64_t extent = extent_of(e, t->k[i]);
+        t->k_stride[i] = stride;
+        stride *= t->k[i].id == s->pair.id ? extent + (extent & 1) : extent;
+    }
+}
+
 void emit_contraction(Emit *e)
 {
     const Schedule *s = e->schedule;
     Tile t = {.column = (int64_t)s->vectors * s->width, .k_outer = s->k_outer};
     t.extent = s->vector.id ? extent_of(e, s->vector) : 1;
-    int64_t stride = 1;
-    for (uint32_t i = 0; i < e->kernel->axis.count; i++)
-        if (s->of.k >> i & 1 && e->kernel->axis.at[i].extent > 1) t.k[t.k_count++] = (Axis){i + 1};
-    for (uint32_t i = t.k_count; i-- > t.k_outer;) {
-        t.k_stride[i] = stride;
-        stride *= extent_of(e, t.k[i]);
-    }
+    order_k(e, &t);
     t.run_a = plan_runs(e, &t, s->of.a);
     t.run_b = plan_runs(e, &t, s->of.b);
+    if (s->products == PRODUCTS_tiles) tiles_open(e);
     Loop tasks;
     tasks_open(e, &tasks, t.from, t.to);
     emit_loops(e, &t, 0);
     loop_close(e, &tasks, NULL);
+    if (s->products == PRODUCTS_tiles) tiles_close(e);
 }

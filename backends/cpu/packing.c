@@ -16,8 +16,10 @@ Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
     Runs back = {0}, runs;
     for (uint32_t i = t->k_count; i-- > t->k_outer;) {
         int64_t extent = e->kernel->axis.at[t->k[i].id - 1].extent;
-        uint32_t last = back.count - 1;
-        if (back.count && runs_on(e, factor, t->k[i], back.axis[last], back.extent[last])) {
+        uint32_t last = back.count ? back.count - 1 : 0;
+        bool is_whole = !e->schedule->products || back.extent[last] % 2 == 0;
+        if (back.count && is_whole &&
+            runs_on(e, factor, t->k[i], back.axis[last], back.extent[last])) {
             back.extent[last] *= extent;
             continue;
         }
@@ -33,7 +35,7 @@ Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
 }
 
 /* The runs' ranges in the block of k: the outermost run contains the axis that is cut. */
-static void bind_k(Emit *e, const Tile *t, Runs *runs)
+void bind_k(Emit *e, const Tile *t, Runs *runs)
 {
     for (uint32_t i = t->k_outer; i < t->k_count; i++)
         axis_bind(e, t->k[i], emit_i64(e, 0), 0);
@@ -58,7 +60,7 @@ LLVMValueRef before_block(Emit *e, const Tile *t, LLVMTypeRef element, LLVMValue
     return step_pointer(e, element, base, LLVMBuildMul(e->builder, from, back, ""));
 }
 
-static void release_k(Emit *e, const Tile *t)
+void release_k(Emit *e, const Tile *t)
 {
     for (uint32_t i = t->k_outer; i < t->k_count; i++)
         axis_release(e, t->k[i]);
@@ -69,22 +71,22 @@ LLVMValueRef area_element(Emit *e, const Area *area, int64_t plus)
     int64_t constant;
     LLVMValueRef offset = affine_value(e, &area->at, &constant), at = area->base;
     emit_at(e, e->depth);
-    LLVMTypeRef element = type_of(e, area->type, 1);
-    if (offset) at = step_pointer(e, element, at, offset);
+    if (offset) at = step_pointer(e, area->element, at, offset);
     constant += plus;
-    return constant ? step_pointer(e, element, at, emit_i64(e, constant)) : at;
+    return constant ? step_pointer(e, area->element, at, emit_i64(e, constant)) : at;
 }
 
 Area panel_at(Emit *e, const Tile *t, LLVMValueRef index)
 {
-    Area area = {.type = e->kernel->scalar.at[e->schedule->of.b.id].type};
+    Type type = e->kernel->scalar.at[e->schedule->of.b.id].type;
+    Area area = {.element =
+                     e->schedule->products ? memory_type(e, TYPE_bf16, 1) : type_of(e, type, 1)};
     for (uint32_t i = t->k_outer; i < t->k_count; i++)
         area.at.by[t->k[i].id - 1] = t->k_stride[i] * t->column;
     LLVMValueRef inside = LLVMBuildSub(e->builder, index, t->group, "");
     LLVMValueRef offset = LLVMBuildMul(e->builder, inside, emit_i64(e, e->schedule->k), "");
-    LLVMTypeRef element = type_of(e, area.type, 1);
-    area.base = step_pointer(e, element, e->scratch, offset);
-    area.base = before_block(e, t, element, area.base, t->column);
+    area.base = step_pointer(e, area.element, e->scratch, offset);
+    area.base = before_block(e, t, area.element, area.base, t->column);
     return area;
 }
 
@@ -165,6 +167,12 @@ static void exchange(Emit *e, LLVMValueRef *row, uint32_t width, uint32_t bit)
     }
 }
 
+void transpose_lanes(Emit *e, LLVMValueRef *row, uint32_t width)
+{
+    for (uint32_t bit = 1; bit < width; bit *= 2)
+        exchange(e, row, width, bit);
+}
+
 /* What runs over the end of k is overwritten by what follows in the panel, or by the next panel; behind the last there is room. */
 static void pack_block(Emit *e, VectorLoop *loop)
 {
@@ -178,8 +186,7 @@ static void pack_block(Emit *e, VectorLoop *loop)
         row[l] = evaluate_vector(e, s->of.b);
     }
     emit_at(e, e->depth);
-    for (uint32_t bit = 1; bit < width; bit *= 2)
-        exchange(e, row, width, bit);
+    transpose_lanes(e, row, width);
     for (uint32_t i = 0; i < width; i++) {
         axis_plus(e, k, i);
         LLVMBuildStore(e->builder, row[i], area_element(e, &block->panel, 0));
@@ -219,7 +226,7 @@ static void pack_panel_transposed(Emit *e, const Tile *t, LLVMValueRef index)
     Area panel = panel_at(e, t, index);
     loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, t->column), s->width, 0, NULL);
     Block block = {.tile = t, .lane = lane, .level = e->depth, .panel = panel};
-    block.panel.base = step_pointer(e, type_of(e, panel.type, 1), panel.base, loop.index);
+    block.panel.base = step_pointer(e, panel.element, panel.base, loop.index);
     LLVMValueRef first = LLVMBuildAdd(e->builder, index, loop.index, "");
     for (uint32_t l = 0; l < s->width; l++) {
         lane[l] = LLVMBuildAdd(e->builder, first, emit_i64(e, l), "");

@@ -5,7 +5,7 @@
 #include "ir/base/status.h"
 #include "ir/kernel/schedule.h"
 
-typedef enum CpuLevel { CPU_sse42, CPU_avx2, CPU_avx512 } CpuLevel;
+typedef enum CpuLevel { CPU_sse42, CPU_avx2, CPU_avx512, CPU_avx512bf16, CPU_amx } CpuLevel;
 
 typedef struct CpuTarget {
     CpuLevel level;

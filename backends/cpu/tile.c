@@ -40,10 +40,10 @@ typedef struct Columns {
 
 static LLVMValueRef load_lanes(Emit *e, const Area *area, int64_t plus)
 {
-    LLVMTypeRef of = type_of(e, area->type, e->schedule->width);
+    LLVMTypeRef of = area->element;
+    if (e->schedule->width > 1) of = LLVMVectorType(of, e->schedule->width);
     LLVMValueRef value = LLVMBuildLoad2(e->builder, of, area_element(e, area, plus), "");
-    int64_t bytes = (int64_t)type_info[area->type].bytes * e->schedule->width;
-    LLVMSetAlignment(value, bytes > 64 ? 64 : 4);
+    LLVMSetAlignment(value, 4);
     return value;
 }
 
@@ -51,8 +51,7 @@ static LLVMValueRef value_of_a(Emit *e, const Tile *t)
 {
     const Schedule *s = e->schedule;
     if (s->pack_a == PACK_A_none) return evaluate_vector(e, s->of.a);
-    LLVMTypeRef of = type_of(e, t->a.type, 1);
-    LLVMValueRef value = LLVMBuildLoad2(e->builder, of, area_element(e, &t->a, 0), "");
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, t->a.element, area_element(e, &t->a, 0), "");
     return spread(e, value, s->width);
 }
 
@@ -168,15 +167,26 @@ static void finish_rows(Emit *e, Finish f, uint32_t at)
 
 static void finish_looped(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
 {
-    const Schedule *s = e->schedule;
-    Type type = e->kernel->scalar.at[s->of.sum.id].type;
-    Finish f = {.rows = rows, .columns = columns, .type = type_of(e, type, s->width)};
-    uint32_t count = rows->count * s->vectors;
-    f.sums = emit_slots(e, f.type, count);
-    f.row = emit_i64(e, 0);
+    LLVMTypeRef type = LLVMTypeOf(sum[0]);
+    uint32_t count = rows->count * e->schedule->vectors;
+    LLVMValueRef sums = emit_slots(e, type, count);
     for (uint32_t i = 0; i < count; i++)
-        LLVMBuildStore(e->builder, sum[i], step_pointer(e, f.type, f.sums, emit_i64(e, i)));
+        LLVMBuildStore(e->builder, sum[i], step_pointer(e, type, sums, emit_i64(e, i)));
+    Finish f = {rows, columns, type, sums, emit_i64(e, 0)};
     finish_rows(e, f, 0);
+}
+
+/* Sums that instructions on tiles leave in memory, of whole tiles. */
+static void sum_and_finish_tiles(Emit *e, const Rows *rows, Columns *columns)
+{
+    const Schedule *s = e->schedule;
+    LLVMTypeRef type = type_of(e, TYPE_f32, s->width);
+    uint32_t room = (rows->count + 15) / 16 * 16 * s->vectors;
+    LLVMValueRef sums = emit_slots(e, type, room);
+    sum_tiles(e, rows->tile, &columns->panel, rows->count, sums);
+    Finish f = {rows, columns, type, sums, emit_i64(e, 0)};
+    finish_rows(e, f, 0);
+    e->kept[s->of.sum.id] = (Kept){0};
 }
 
 static void finish_tile(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
@@ -214,30 +224,42 @@ static void store_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
     select_row(e, 0);
 }
 
+static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
+{
+    const Schedule *s = e->schedule;
+    Type type = e->kernel->scalar.at[s->of.sum.id].type;
+    LLVMValueRef sum[MAX_CARRIED];
+    for (uint32_t i = 0; i < rows->count * s->vectors; i++)
+        sum[i] = LLVMConstNull(type_of(e, type, s->width));
+    if (s->waits) load_sums(e, rows, sum);
+    if (s->products)
+        sum_pairs(e, rows->tile, &columns->panel, rows->count, sum);
+    else
+        sum_over(e, rows, columns, sum, rows->tile->k_outer);
+    if (s->waits)
+        store_sums(e, rows, sum);
+    else
+        finish_tile(e, rows, columns, sum);
+}
+
 /* The tile at the point that all parallel axes are bound to. */
 static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
 {
     const Schedule *s = e->schedule;
     Tile *t = rows->tile;
-    Type type = e->kernel->scalar.at[s->of.sum.id].type;
     Columns columns = {.level = e->depth};
     emit_at(e, e->depth);
     for (uint32_t v = 0; v < s->vectors; v++)
         columns.mask[v] = s->vector.id ? column_mask(e, t, index, v) : NULL;
     if (s->pack) columns.panel = panel_at(e, t, index);
-    LLVMValueRef sum[MAX_CARRIED];
-    for (uint32_t i = 0; i < rows->count * s->vectors; i++)
-        sum[i] = LLVMConstNull(type_of(e, type, s->width));
     if (s->vector.id) {
         axis_bind(e, s->vector, index, e->depth);
         vector_set(e, s->vector, s->width, columns.mask[0], e->depth);
     }
-    if (s->waits) load_sums(e, rows, sum);
-    sum_over(e, rows, &columns, sum, t->k_outer);
-    if (s->waits)
-        store_sums(e, rows, sum);
+    if (s->products == PRODUCTS_tiles)
+        sum_and_finish_tiles(e, rows, &columns);
     else
-        finish_tile(e, rows, &columns, sum);
+        sum_in_registers(e, rows, &columns);
     if (s->vector.id) axis_release(e, s->vector);
     vector_set(e, (Axis){0}, 1, NULL, 0);
 }
@@ -314,11 +336,12 @@ void clear_sums(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     Loop loop;
-    LLVMTypeRef byte = LLVMInt8TypeInContext(e->context), of = type_of(e, t->sums.type, s->width);
+    LLVMTypeRef byte = LLVMInt8TypeInContext(e->context),
+                of = type_of(e, e->kernel->scalar.at[s->of.sum.id].type, s->width);
     emit_at(e, e->depth);
     LLVMValueRef first = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
     loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, s->sums_elements), s->width, 0, NULL);
-    LLVMValueRef at = step_pointer(e, type_of(e, t->sums.type, 1), first, loop.index);
+    LLVMValueRef at = step_pointer(e, t->sums.element, first, loop.index);
     LLVMBuildStore(e->builder, LLVMConstNull(of), at);
     loop_close(e, &loop, NULL);
 }

@@ -4,14 +4,16 @@
  * computes.
  *
  * Packed b: panels of `vectors * width` neighbours of the vector axis, [panel][k][lane], k counting all points of the
- * inner reduction axes in their order.  Packed a: [row][k] or [k][row].  Sums that wait: [row][column]. */
+ * inner reduction axes in their order.  Packed a: [row][k] or [k][row].  Sums that wait: [row][column].
+ *
+ * Factors of bf16 that are multiplied by more than one (Schedule.products): b [panel][k / 2][lane][2], a [row][k]. */
 #include "backends/cpu/emit.h"
 
 /* What stands in scratch, by the values of axes. */
 typedef struct Area {
     LLVMValueRef base; /* where it would be if all axes were at 0 */
     Affine at;         /* elements */
-    Type type;
+    LLVMTypeRef element;
 } Area;
 
 /* The reduction axes as a factor sees them: those that run into each other are one, named by the innermost. */
@@ -32,7 +34,7 @@ typedef struct Tile {
     int64_t column;               /* points of the vector axis in a panel */
     int64_t extent;               /* of the vector axis */
     LLVMValueRef group, group_to; /* what is packed: a range of the vector axis */
-    LLVMValueRef rows, rows_to;   /* a range of the first tile axis */
+    LLVMValueRef rows, rows_to;   /* a range of the first tile axis, if there is one */
     Area a, sums;
 } Tile;
 
@@ -49,6 +51,19 @@ void emit_pack_b(Emit *e, Tile *t);
 LLVMValueRef before_block(Emit *e, const Tile *t, LLVMTypeRef element, LLVMValueRef base,
                           int64_t stride);
 void emit_pack_a(Emit *e, Tile *t);
+/* Binds the inner reduction axes, all at 0, and gives the runs their ranges; releases them. */
+void bind_k(Emit *e, const Tile *t, Runs *runs);
+void release_k(Emit *e, const Tile *t);
+/* Rows of `width` lanes, as many as lanes: exchanges the numbers of row and lane.  width: a power of two. */
+void transpose_lanes(Emit *e, LLVMValueRef *row, uint32_t width);
+/* pairs.c: the same for factors of bf16 in pairs, and the sums of one tile. */
+void emit_pack_pairs_b(Emit *e, Tile *t);
+void emit_pack_pairs_a(Emit *e, Tile *t);
+void sum_pairs(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum);
+/* amx.c: the shapes of tiles, for the whole function; the sums of one tile of `rows` rows, left in memory, [row][vector]. */
+void tiles_open(Emit *e);
+void tiles_close(Emit *e);
+void sum_tiles(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef sums);
 /* Mask of vector `vector` of the column at `index`; NULL: full. */
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector);
 /* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */

@@ -118,3 +118,73 @@ bool contraction_of(const Kernel *kernel, Contraction *contraction)
     arena_close(scratch);
     return is_found;
 }
+
+static bool is_widened(const Kernel *kernel, Scalar factor)
+{
+    const ScalarNode *node = &kernel->scalar.at[factor.id];
+    return node->op == SCALAR_cast && node->type == TYPE_f32 &&
+           kernel->scalar.at[node->argument[0].id].type == TYPE_bf16;
+}
+
+Products contraction_products(const Kernel *kernel, const Contraction *contraction, Products best)
+{
+    bool is_narrow = is_widened(kernel, contraction->a) && is_widened(kernel, contraction->b);
+    uint32_t sides = contraction->m | contraction->n;
+    for (uint32_t i = 0; is_narrow && i < kernel->axis.count; i++)
+        if (sides >> i & 1 && kernel->axis.at[i].extent > 1) return best;
+    return PRODUCTS_single;
+}
+
+/* Elements that all coordinates of the access together move by along the axis. */
+static int64_t step_along(const Access *access, uint32_t axis)
+{
+    int64_t step = 0;
+    for (int d = 0; d < access->rank; d++)
+        step += access->stride[d] * (access->at[d].affine.by[axis] / access->at[d].divisor);
+    return step;
+}
+
+/* Whether all loads of the factor that move along the axis do so by one element, and one does. */
+static bool lies_along(const Kernel *kernel, bool *live, Scalar factor, uint32_t axis)
+{
+    bool moves = false;
+    memset(live, 0, kernel->scalar.count);
+    live[factor.id] = true;
+    spread(kernel, live);
+    for (uint32_t id = 1; id <= factor.id; id++) {
+        const ScalarNode *node = &kernel->scalar.at[id];
+        if (!live[id] || node->op != SCALAR_load || !(node->depends >> axis & 1)) continue;
+        if (step_along(node->access, axis) != 1) return false;
+        moves = true;
+    }
+    return moves;
+}
+
+static Axis best_of_pairs(const Kernel *kernel, bool *live, const Contraction *of)
+{
+    Axis best = {0};
+    int most = -1;
+    for (uint32_t i = 0; i < kernel->axis.count; i++) {
+        if (!(of->k >> i & 1) || kernel->axis.at[i].extent == 1) continue;
+        int worth = kernel->axis.at[i].extent % 2 == 0 ? 3 : 0;
+        worth += lies_along(kernel, live, of->a, i) + lies_along(kernel, live, of->b, i);
+        if (worth < most) continue;
+        most = worth;
+        best = (Axis){i + 1};
+    }
+    return best;
+}
+
+Axis contraction_pairs(const Kernel *kernel, const Contraction *contraction, Products products)
+{
+    uint32_t last = 31 - (uint32_t)__builtin_clz(contraction->k);
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1)) last = i;
+    if (products != PRODUCTS_tiles) return (Axis){last + 1};
+    Arena *scratch = arena_open(&host_default);
+    if (!scratch) out_of_memory();
+    Axis best =
+        best_of_pairs(kernel, arena_array(scratch, bool, kernel->scalar.count), contraction);
+    arena_close(scratch);
+    return best.id ? best : (Axis){last + 1};
+}

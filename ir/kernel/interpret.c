@@ -5,6 +5,7 @@
 #include "ir/base/boundary.h"
 #include "ir/kernel/contraction.h"
 #include "ir/kernel/scalar.h"
+#include <float.h>
 #include <math.h>
 
 typedef LIST(uint32_t) Region;
@@ -21,6 +22,7 @@ typedef struct Machine {
     uint32_t *depends;
     Region *region; /* of each reduce; [0] of the stores */
     Contraction contraction;
+    Axis pairs; /* of the tree of tiles; {0}: sums of products are sequential */
 } Machine;
 
 static void mark_access(const Access *access, bool *needed)
@@ -184,6 +186,48 @@ static Number sum_of_products(Machine *machine, const ScalarNode *node, const Re
     return finished(node->type, sum);
 }
 
+/* Sums of the products of a block: at even and at odd points. */
+typedef struct Block {
+    float sum[2];
+    uint32_t points;
+} Block;
+
+#define BLOCK 32
+
+/* Denormal numbers are 0 to the instructions that the tree of tiles is of. */
+static float flushed(float x)
+{
+    return fabsf(x) < FLT_MIN ? 0 : x;
+}
+
+static void end_block(Block *block, float *sum)
+{
+    *sum = flushed(*sum + flushed(block->sum[0] + block->sum[1]));
+    *block = (Block){0};
+}
+
+/* See "Tree of tiles" in kernel.h. */
+static Number sum_in_tiles(Machine *machine, const ScalarNode *node, const Region *region)
+{
+    Block block = {0};
+    float sum = 0;
+    uint32_t inner = 1u << (machine->pairs.id - 1);
+    do {
+        do {
+            evaluate_region(machine, region);
+            float *to = &block.sum[block.points++ % 2];
+            float a = flushed(machine->value[machine->contraction.a.id].real);
+            float b = flushed(machine->value[machine->contraction.b.id].real);
+            *to = flushed(fmaf(a, b, *to));
+            if (block.points == BLOCK) end_block(&block, &sum);
+        } while (next_point(machine, inner));
+        block.points += block.points % 2;
+        if (block.points == BLOCK) end_block(&block, &sum);
+    } while (next_point(machine, node->axes & ~inner));
+    if (block.points) end_block(&block, &sum);
+    return finished(node->type, (Number){.real = sum});
+}
+
 static Number sum_of_lanes(Machine *machine, const ScalarNode *node, const Region *region)
 {
     Number lane[REDUCE_LANES] = {{0}};
@@ -224,9 +268,11 @@ static Number reduce(Machine *machine, uint32_t id)
     int64_t kept[MAX_AXES];
     memcpy(kept, machine->axis, sizeof kept);
     first_point(machine, node->axes);
-    Number result = node->reduce != REDUCE_add          ? extremum(machine, node, region)
-                    : machine->contraction.sum.id == id ? sum_of_products(machine, node, region)
-                                                        : sum_of_lanes(machine, node, region);
+    bool is_contraction = machine->contraction.sum.id == id;
+    Number result = node->reduce != REDUCE_add ? extremum(machine, node, region)
+                    : !is_contraction          ? sum_of_lanes(machine, node, region)
+                    : machine->pairs.id        ? sum_in_tiles(machine, node, region)
+                                               : sum_of_products(machine, node, region);
     for (uint32_t left = node->axes; left; left &= left - 1)
         set_axis(machine, __builtin_ctz(left), kept[__builtin_ctz(left)]);
     return result;
@@ -297,7 +343,8 @@ static void run_points(Machine *machine)
     } while (next_point(machine, axes));
 }
 
-void kernel_interpret(const Kernel *kernel, void *const *buffer)
+static void interpret(const Kernel *kernel, const Contraction *contraction, Axis pairs,
+                      void *const *buffer)
 {
     Arena *arena = arena_open(&host_default);
     if (!arena) out_of_memory();
@@ -310,9 +357,23 @@ void kernel_interpret(const Kernel *kernel, void *const *buffer)
                        .computed = arena_array(arena, uint64_t, count),
                        .depends = arena_array(arena, uint32_t, count),
                        .region = arena_array(arena, Region, count)};
-    if (!contraction_of(kernel, &machine.contraction)) machine.contraction.sum = (Scalar){0};
+    if (contraction) machine.contraction = *contraction;
+    machine.pairs = pairs;
     find_depends(&machine);
     find_regions(&machine);
     run_points(&machine);
     arena_close(arena);
+}
+
+void kernel_interpret(const Kernel *kernel, void *const *buffer)
+{
+    Contraction of;
+    interpret(kernel, contraction_of(kernel, &of) ? &of : NULL, (Axis){0}, buffer);
+}
+
+void kernel_interpret_tiles(const Kernel *kernel, const Contraction *contraction,
+                            void *const *buffer)
+{
+    Axis pairs = contraction_pairs(kernel, contraction, PRODUCTS_tiles);
+    interpret(kernel, contraction, pairs, buffer);
 }

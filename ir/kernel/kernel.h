@@ -100,6 +100,13 @@ typedef enum ScalarOp {
  * Tree of a contraction (reduce_op add whose body is a product recognized by contraction.h): sequential over the
  * reduction axes in the order of the axis list (first outermost), one accumulator, acc = fma(a, b, acc) for floats of
  * f32, from 0.  (bf16 and f16 operands are widened to f32; i8/u8 to i32.)
+ * Tree of tiles: a machine that has instructions for it (AMX) sums a contraction whose factors are bf16, widened, and which has an
+ * m or n axis of extent above 1, in another order, which depends on the kernel alone.  kernel_merge_axes first; the reduction axes in the
+ * order of the axis list, but innermost the one that contraction_pairs names, to which a point with factors of 0 is added if
+ * its extent is odd.  Of 32 neighbours in this order (the last block filled up with zeros) the products at even points
+ * and those at odd points are summed as above, each from 0; the sum of these two sums, rounded, is added to the accumulator.
+ * All of it in f32, rounded to nearest even, denormal numbers taken and given as 0.  A sum of n products is thus off by at most
+ * (n / 32 + 18) * 2^-24 of the sum of their magnitudes, where one after the other is off by up to n * 2^-24 of it.
  * Tree of every other add: let n be the extent of the innermost reduction axis (the last in the axis list).  REDUCE_LANES partial sums,
  * lane l takes the elements of that axis with index = l mod REDUCE_LANES, going sequentially over all outer reduction axes
  * and then ascending, from 0; then lanes are added as a tree: l and l + 8, l and l + 4, l and l + 2, l and l + 1.

@@ -434,6 +434,13 @@ void schedule_print(Text *out, const Schedule *s)
                  s->copy_count, s->pack_a, s->a_rows);
         text_add(out, "  k %" PRId64 ", around %u, block %" PRId64 "\n", s->k, s->k_outer,
                  s->k_block);
+        if (s->products) {
+            text_add(out, "  products %d, pairs ", s->products);
+            print_axis(out, s->pair);
+            text_add(out, " of %" PRId64 ", lanes ", s->k_points);
+            print_axis(out, s->a_lanes);
+            text_add(out, "\n");
+        }
         text_add(out, "  factors %%%u %%%u, scratch %" PRId64 "\n", s->of.a.id, s->of.b.id,
                  s->scratch);
     }

@@ -13,6 +13,7 @@ typedef struct ScheduleTarget {
     uint32_t registers; /* vector registers */
     uint32_t threads;
     int64_t l1, l2; /* bytes of the caches of one core */
+    Products products; /* of bf16 */
 } ScheduleTarget;
 
 /* One factor of the task space: blocks of an axis. */
@@ -36,8 +37,9 @@ typedef struct BoxCopy {
     Access access;  /* of the copy */
 } BoxCopy;
 
-/* Factor a in scratch: not at all, with k innermost, or with the first tile axis innermost. */
-typedef enum PackA { PACK_A_none, PACK_A_along_k, PACK_A_along_rows } PackA;
+/* Factor a in scratch: not at all, with k innermost, or with the first tile axis innermost; or read along an axis of the tile, with k
+ * innermost in scratch (pairs). */
+typedef enum PackA { PACK_A_none, PACK_A_along_k, PACK_A_along_rows, PACK_A_transposed } PackA;
 
 typedef struct Schedule {
     bool contraction;
@@ -87,7 +89,13 @@ typedef struct Schedule {
     bool waits;
     uint32_t k_outer;
     int64_t k_block;
-    int64_t k;           /* points of the reduction axes in a block */
+    int64_t k;           /* points of the reduction axes in a block; pairs: with the zeros behind them */
+    /* Factors of bf16 that are multiplied by more than one: both are packed, a [row][k] and b [panel][k / 2][lane][2], the
+     * reduction axes in their order but for `pair`, which is the innermost and has an even number of points there. */
+    Products products;
+    Axis pair;
+    int64_t k_points; /* without the zeros behind */
+    Axis a_lanes;     /* PACK_A_transposed: the axis of the tile that it is read along */
     uint32_t unroll;     /* of the innermost reduction axis */
     int64_t a_offset;    /* bytes into scratch */
     int64_t a_pitch;     /* elements from one row of packed a, or point of k, to the next */

@@ -1,9 +1,8 @@
 /* Schedules of contractions: which axis is vectorized, how large a tile of the result stays in registers, what is packed. */
-#include "ir/kernel/schedule.h"
+#include "ir/kernel/planning.h"
 
-#define MAX_VECTORS 4
-#define MAX_ROWS    28
-#define FEW_ROWS    4
+#define MAX_ROWS 28
+#define FEW_ROWS 4
 
 /* Cycles: of packing an element that is read along its lanes, along k with a transposition in registers, or one by
  * one; of storing an element that is not a neighbour of the last. */
@@ -25,32 +24,14 @@
 #define DIRECT_LOAD                                                                                \
     1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
 
-typedef enum Reading { READ_contiguous, READ_transposed, READ_single } Reading;
 static const double PACK[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
 
-typedef struct Candidate {
-    Contraction of;
-    Axis vector;
-    uint32_t vectors;
-    Reading reading;
-    double cost;
-} Candidate;
-
-typedef struct Planning {
-    const Kernel *kernel;
-    const ScheduleTarget *target;
-    Arena *arena;
-    int64_t k; /* points of the reduction axes */
-    Axis inner_k;
-    bool *finishes; /* scalars that are needed after the sum and not for it */
-} Planning;
-
-static int64_t extent_of(const Planning *p, Axis axis)
+int64_t plan_extent(const Planning *p, Axis axis)
 {
     return p->kernel->axis.at[axis.id - 1].extent;
 }
 
-static int64_t points_of(const Planning *p, uint32_t axes)
+int64_t plan_points(const Planning *p, uint32_t axes)
 {
     int64_t points = 1;
     for (uint32_t i = 0; i < p->kernel->axis.count; i++)
@@ -58,13 +39,13 @@ static int64_t points_of(const Planning *p, uint32_t axes)
     return points;
 }
 
-static int64_t ceiling(int64_t a, int64_t b)
+int64_t plan_ceiling(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
 }
 
 /* Whether all loads of the factor step by 0 or 1 along the axis. */
-static bool reads_along(const Planning *p, Scalar factor, Axis axis)
+bool plan_reads_along(const Planning *p, Scalar factor, Axis axis)
 {
     const bool *needed = kernel_needed(p->kernel, factor, p->arena);
     for (uint32_t i = 1; i <= factor.id; i++) {
@@ -111,8 +92,9 @@ static bool is_computed(const Planning *p, Scalar factor)
 }
 
 /* Steps over k go at the speed of products or of loads, and no product sooner than four cycles after its predecessor. */
-static double step_cost(uint32_t rows, uint32_t vectors)
+static double step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
 {
+    if (p->products == PRODUCTS_tiles) return tiles_step_cost(rows, vectors);
     double products = rows * vectors * 0.5, loads = (rows + vectors) * 0.5;
     double cost = products > loads ? products : loads;
     return (cost > 4 ? cost : 4) + TILE_STEP;
@@ -120,20 +102,21 @@ static double step_cost(uint32_t rows, uint32_t vectors)
 
 static uint32_t most_rows(const Planning *p, uint32_t vectors)
 {
+    if (p->products == PRODUCTS_tiles) return TILE_ROWS;
     uint32_t rows = (p->target->registers - 1 - vectors) / vectors;
     return rows < 1 ? 1 : rows > MAX_ROWS ? MAX_ROWS : rows;
 }
 
 /* Rows of the tile that cover `extent` in the least time; *cost: of covering it, for one step over k. */
-static uint32_t best_rows(int64_t extent, uint32_t most, uint32_t vectors, uint32_t whole,
-                          double *cost)
+static uint32_t best_rows(const Planning *p, int64_t extent, uint32_t most, uint32_t vectors,
+                          uint32_t whole, double *cost)
 {
     uint32_t best = 1;
     *cost = -1;
     for (uint32_t rows = 1; rows <= most && rows <= extent; rows++) {
         int64_t full = extent / rows, rest = extent % rows;
-        double now = (double)full * step_cost(rows * whole, vectors);
-        if (rest) now += step_cost((uint32_t)rest * whole, vectors);
+        double now = (double)full * step_cost(p, rows * whole, vectors);
+        if (rest) now += step_cost(p, (uint32_t)rest * whole, vectors);
         if (*cost >= 0 && now >= *cost) continue;
         *cost = now;
         best = rows;
@@ -142,7 +125,7 @@ static uint32_t best_rows(int64_t extent, uint32_t most, uint32_t vectors, uint3
 }
 
 /* The m axis along which a is contiguous, if there is one: the rows of a tile are then neighbours. */
-static uint32_t contiguous_rows(const Planning *p, const Candidate *c)
+uint32_t plan_contiguous_rows(const Planning *p, const Candidate *c)
 {
     const bool *needed = kernel_needed(p->kernel, c->of.a, p->arena);
     for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
@@ -160,14 +143,14 @@ static uint32_t contiguous_rows(const Planning *p, const Candidate *c)
 
 /* The tile over the m axes, the contiguous or else the last in the axis list innermost: small axes whole, then a block of the next.  Returns the cost
  * of a step over k for all points of the m axes. */
-static double choose_tile(const Planning *p, const Candidate *c, Schedule *s)
+double plan_tile(const Planning *p, const Candidate *c, Schedule *s)
 {
     uint32_t most = most_rows(p, c->vectors), whole = 1;
-    double cost = step_cost(1, c->vectors), outside = 1;
+    double cost = step_cost(p, 1, c->vectors), outside = 1;
     TaskAxis tile[MAX_AXES];
     uint32_t count = 0;
     bool is_full = false;
-    uint32_t first = contiguous_rows(p, c);
+    uint32_t first = plan_contiguous_rows(p, c);
     for (uint32_t n = p->kernel->axis.count + 1; n-- > 0;) {
         uint32_t i = n == p->kernel->axis.count ? first : n;
         if (n == first || i == p->kernel->axis.count) continue;
@@ -177,7 +160,7 @@ static double choose_tile(const Planning *p, const Candidate *c, Schedule *s)
             outside *= (double)extent;
             continue;
         }
-        uint32_t rows = best_rows(extent, most / whole, c->vectors, whole, &cost);
+        uint32_t rows = best_rows(p, extent, most / whole, c->vectors, whole, &cost);
         is_full = rows < extent || rows * whole * 2 > most;
         tile[count++] = (TaskAxis){{i + 1}, rows};
         whole *= rows;
@@ -198,7 +181,7 @@ static double moving_cost(const Planning *p, const Access *access, Axis vector, 
 }
 
 /* Of loading and storing what follows the sum, an element. */
-static double finish_cost(const Planning *p, const Candidate *c)
+double plan_finish_cost(const Planning *p, const Candidate *c)
 {
     uint32_t width = c->vector.id ? p->target->lanes : 1;
     double cost = 0;
@@ -212,22 +195,23 @@ static double finish_cost(const Planning *p, const Candidate *c)
 
 static double candidate_cost(const Planning *p, Candidate *c)
 {
+    if (p->products) return pairs_cost(p, c);
     Schedule s;
     uint32_t width = c->vector.id ? p->target->lanes : 1;
-    int64_t extent = c->vector.id ? extent_of(p, c->vector) : 1;
-    double panels = (double)ceiling(extent, width * c->vectors);
-    double others = (double)(points_of(p, c->of.n | c->of.batch) / extent);
-    double k = (double)p->k, m = (double)points_of(p, c->of.m);
-    double products = choose_tile(p, c, &s) * panels * k;
+    int64_t extent = c->vector.id ? plan_extent(p, c->vector) : 1;
+    double panels = (double)plan_ceiling(extent, width * c->vectors);
+    double others = (double)(plan_points(p, c->of.n | c->of.batch) / extent);
+    double k = (double)p->k, m = (double)plan_points(p, c->of.m);
+    double products = plan_tile(p, c, &s) * panels * k;
 
-    c->reading = reads_along(p, c->of.b, c->vector)    ? READ_contiguous
-                 : reads_along(p, c->of.b, p->inner_k) ? READ_transposed
-                                                       : READ_single;
-    if (extent_of(p, p->inner_k) < width / 2 && c->reading == READ_transposed)
+    c->reading = plan_reads_along(p, c->of.b, c->vector)    ? READ_contiguous
+                 : plan_reads_along(p, c->of.b, p->inner_k) ? READ_transposed
+                                                            : READ_single;
+    if (plan_extent(p, p->inner_k) < width / 2 && c->reading == READ_transposed)
         c->reading = READ_single;
     double packing = panels * width * c->vectors * k * PACK[c->reading];
 
-    double storing = finish_cost(p, c) * (double)extent * m;
+    double storing = plan_finish_cost(p, c) * (double)extent * m;
     return others * (products + packing + storing);
 }
 
@@ -240,6 +224,11 @@ static void swap_sides(Contraction *of)
     of->n = old.m;
 }
 
+static uint32_t most_vectors(const Planning *p)
+{
+    return p->products == PRODUCTS_tiles ? 2 : 4;
+}
+
 static Candidate choose_vector(const Planning *p, const Contraction *contraction)
 {
     Candidate best = {.of = *contraction, .vectors = 1, .cost = -1};
@@ -249,8 +238,8 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
         for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
             if (!(c.of.n >> i & 1) || p->kernel->axis.at[i].extent == 1) continue;
             c.vector = (Axis){i + 1};
-            int64_t most = ceiling(extent_of(p, c.vector), p->target->lanes);
-            for (c.vectors = 1; c.vectors <= MAX_VECTORS && c.vectors <= most; c.vectors++) {
+            int64_t most = plan_ceiling(plan_extent(p, c.vector), p->target->lanes);
+            for (c.vectors = 1; c.vectors <= most_vectors(p) && c.vectors <= most; c.vectors++) {
                 c.cost = candidate_cost(p, &c);
                 if (best.cost < 0 || c.cost < best.cost) best = c;
             }
@@ -267,7 +256,7 @@ static void choose_outer(const Planning *p, Schedule *s)
     if (!s->vector.id) return;
     while (!(s->of.k >> outermost & 1) || p->kernel->axis.at[outermost].extent == 1)
         if (++outermost == p->kernel->axis.count) return;
-    int64_t others = points_of(p, s->of.k & ~(1u << outermost));
+    int64_t others = plan_points(p, s->of.k & ~(1u << outermost));
     s->waits = true;
     if (others < LEAST_INSIDE || is_guarded_by(p, outermost)) return;
     s->k_outer = 1;
@@ -278,10 +267,11 @@ static void choose_outer(const Planning *p, Schedule *s)
 static void cut_k(const Planning *p, Schedule *s)
 {
     uint32_t inner = p->inner_k.id - 1;
-    if (!s->vector.id || s->tile_count != 1 || p->k != extent_of(p, p->inner_k) || p->k < CUT_FROM)
+    if (!s->vector.id || s->tile_count != 1 || p->k != plan_extent(p, p->inner_k) ||
+        p->k < CUT_FROM)
         return;
-    if (has_guards(p, s->of.a) || has_guards(p, s->of.b) || reads_along(p, s->of.a, p->inner_k) ||
-        !reads_along(p, s->of.a, s->tile[0].axis))
+    if (has_guards(p, s->of.a) || has_guards(p, s->of.b) ||
+        plan_reads_along(p, s->of.a, p->inner_k) || !plan_reads_along(p, s->of.a, s->tile[0].axis))
         return;
     if (s->of.k != 1u << inner) return;
     s->waits = true;
@@ -292,9 +282,10 @@ static void cut_k(const Planning *p, Schedule *s)
 /* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
 static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
 {
-    int64_t m = points_of(p, c->of.m), tiles = ceiling(m, s->rows);
+    int64_t m = plan_points(p, c->of.m), tiles = plan_ceiling(m, s->rows);
     int64_t column = s->k * s->vectors * s->width * 4;
-    int64_t columns = s->width == 1 ? 1 : ceiling(extent_of(p, s->vector), s->vectors * s->width);
+    int64_t columns =
+        s->width == 1 ? 1 : plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
     s->panels = 1;
     s->pack = s->width > 1 && (c->reading != READ_contiguous || (tiles >= 4 && columns > 1) ||
                                (tiles > 1 && is_computed(p, c->of.b)));
@@ -312,10 +303,10 @@ static void choose_rows(const Planning *p, Schedule *s)
     if (!s->tile_count) return;
     int64_t whole = s->rows / s->tile[0].block;
     if ((s->panels > 1 || s->waits) && s->width > 1 && !has_guards(p, s->of.a)) {
-        if (reads_along(p, s->of.a, p->inner_k)) {
+        if (plan_reads_along(p, s->of.a, p->inner_k)) {
             if (is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
         } else if (s->tile_count == 1 && (s->waits || s->panels >= PACK_A_PANELS) &&
-                   reads_along(p, s->of.a, s->tile[0].axis)) {
+                   plan_reads_along(p, s->of.a, s->tile[0].axis)) {
             s->pack_a = PACK_A_along_rows;
         }
     }
@@ -323,17 +314,17 @@ static void choose_rows(const Planning *p, Schedule *s)
     int64_t fitting = p->target->l2 / 16 / (4 * s->k * whole);
     s->a_rows = fitting / block * block;
     if (s->a_rows < block) s->a_rows = block;
-    if (s->a_rows > extent) s->a_rows = ceiling(extent, block) * block;
+    if (s->a_rows > extent) s->a_rows = plan_ceiling(extent, block) * block;
 }
 
 static void add_task(Schedule *s, const Planning *p, Axis axis, int64_t block)
 {
     s->task[s->task_count++] = (TaskAxis){axis, block};
-    s->tasks *= ceiling(extent_of(p, axis), block);
+    s->tasks *= plan_ceiling(plan_extent(p, axis), block);
 }
 
 /* The other axes are loops around the tiles, those that b depends on outermost, so that a packed panel serves all others. */
-static void choose_loops(const Planning *p, Schedule *s)
+void plan_loops(const Planning *p, Schedule *s)
 {
     uint32_t tiled = s->vector.id ? 1u << (s->vector.id - 1) : 0;
     for (uint32_t i = 0; i < s->tile_count; i++)
@@ -361,7 +352,8 @@ static int64_t part_of(int64_t count, int64_t threads)
     int64_t best = count;
     double most = 0;
     for (int64_t parts = threads; parts <= 4 * threads && parts <= count; parts += threads) {
-        int64_t part = ceiling(count, parts), rounds = ceiling(ceiling(count, part), threads);
+        int64_t part = plan_ceiling(count, parts),
+                rounds = plan_ceiling(plan_ceiling(count, part), threads);
         double use = (double)count / (double)(threads * rounds * part);
         if (use < most + 0.03) continue;
         most = use;
@@ -374,13 +366,13 @@ static int64_t part_of(int64_t count, int64_t threads)
 static void split_rows(const Planning *p, Schedule *s, int64_t threads)
 {
     for (uint32_t i = s->packed_loops; i < s->order_count; i++) {
-        int64_t extent = extent_of(p, s->order[i]);
+        int64_t extent = plan_extent(p, s->order[i]);
         if (extent < threads) continue;
         add_task(s, p, s->order[i], part_of(extent, threads));
         return;
     }
     if (!s->tile_count) return;
-    int64_t rows = s->tile[0].block, tiles = ceiling(extent_of(p, s->tile[0].axis), rows);
+    int64_t rows = s->tile[0].block, tiles = plan_ceiling(plan_extent(p, s->tile[0].axis), rows);
     if (tiles >= threads) add_task(s, p, s->tile[0].axis, part_of(tiles, threads) * rows);
 }
 
@@ -388,27 +380,28 @@ static void split_rows(const Planning *p, Schedule *s, int64_t threads)
 static void split_columns(const Planning *p, Schedule *s, int64_t threads)
 {
     int64_t column = s->vectors * s->width;
-    int64_t columns = ceiling(extent_of(p, s->vector), column);
+    int64_t columns = plan_ceiling(plan_extent(p, s->vector), column);
     if (columns >= threads) add_task(s, p, s->vector, part_of(columns, threads) * column);
 }
 
 /* Tasks: blocks of the outer axes that b depends on, as long as there are, then whatever packs less again. */
-static void choose_tasks(const Planning *p, const Candidate *c, Schedule *s)
+void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
 {
-    double work = (double)points_of(p, (1u << p->kernel->axis.count) - 1);
+    double work = (double)plan_points(p, (1u << p->kernel->axis.count) - 1);
     int64_t threads = p->target->threads, wanted = 8 * threads;
     int64_t worth = (int64_t)(work / TASK_WORK);
     if (wanted > worth) wanted = worth > 1 ? worth : 1;
     s->tasks = 1;
     for (uint32_t i = 0; i < s->packed_loops && s->tasks < wanted; i++) {
-        int64_t extent = extent_of(p, s->order[i]), need = ceiling(wanted, s->tasks);
-        add_task(s, p, s->order[i], extent <= need ? 1 : ceiling(extent, need));
+        int64_t extent = plan_extent(p, s->order[i]), need = plan_ceiling(wanted, s->tasks);
+        add_task(s, p, s->order[i], extent <= need ? 1 : plan_ceiling(extent, need));
     }
     if (s->tasks >= threads || s->tasks >= wanted) return;
-    int64_t parts = ceiling(threads < wanted ? threads : wanted, s->tasks);
-    double n = (double)points_of(p, s->of.n), m = (double)points_of(p, s->of.m);
+    int64_t parts = plan_ceiling(threads < wanted ? threads : wanted, s->tasks);
+    double n = (double)plan_points(p, s->of.n), m = (double)plan_points(p, s->of.m);
     double again_b = s->pack ? n * PACK[c->reading] : n * READ_AGAIN;
-    double again_a = m * (reads_along(p, s->of.a, p->inner_k) ? PACK[READ_contiguous] : READ_AGAIN);
+    double again_a =
+        m * (plan_reads_along(p, s->of.a, p->inner_k) ? PACK[READ_contiguous] : READ_AGAIN);
     double moved = MOVED * n * m / (double)p->k;
     bool by_columns = s->vector.id && again_a + moved < again_b;
     if (by_columns) split_columns(p, s, parts);
@@ -417,15 +410,15 @@ static void choose_tasks(const Planning *p, const Candidate *c, Schedule *s)
 }
 
 /* Groups of panels shrink to what a task has. */
-static void fit_panels(const Planning *p, Schedule *s)
+void plan_fit_panels(const Planning *p, Schedule *s)
 {
     if (!s->vector.id) return;
     int64_t column = s->vectors * s->width;
-    int64_t columns = ceiling(schedule_task_points(s, p->kernel, s->vector), column);
+    int64_t columns = plan_ceiling(schedule_task_points(s, p->kernel, s->vector), column);
     if (s->panels > columns) s->panels = (uint32_t)columns;
 }
 
-static int64_t reserve(Schedule *s, int64_t bytes)
+int64_t plan_reserve(Schedule *s, int64_t bytes)
 {
     int64_t at = s->scratch;
     s->scratch += (bytes + 63) / 64 * 64;
@@ -437,24 +430,24 @@ static void place_scratch(const Planning *p, Schedule *s)
 {
     Type type = p->kernel->scalar.at[s->of.b.id].type;
     int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes, column = s->vectors * s->width;
-    if (s->pack) reserve(s, (s->panels * s->k + s->width) * column * bytes);
+    if (s->pack) plan_reserve(s, (s->panels * s->k + s->width) * column * bytes);
     if (s->waits) {
         int64_t rows = 1;
         for (uint32_t i = 0; i < p->kernel->axis.count; i++)
             if (s->of.m >> i & 1) rows *= schedule_task_points(s, p->kernel, (Axis){i + 1});
         s->sums_pitch = s->panels * column;
         s->sums_elements = rows * s->sums_pitch;
-        s->sums_offset = reserve(s, s->sums_elements * 4);
+        s->sums_offset = plan_reserve(s, s->sums_elements * 4);
     }
     if (s->pack_a == PACK_A_none) return;
     bool along_k = s->pack_a == PACK_A_along_k;
     int64_t rows = s->a_rows * (s->rows / s->tile[0].block);
-    s->a_pitch = along_k ? s->k + PITCH_APART : ceiling(rows, s->width) * s->width;
-    s->a_offset = reserve(s, ((along_k ? rows : s->k) * s->a_pitch + s->width) * 4);
+    s->a_pitch = along_k ? s->k + PITCH_APART : plan_ceiling(rows, s->width) * s->width;
+    s->a_offset = plan_reserve(s, ((along_k ? rows : s->k) * s->a_pitch + s->width) * 4);
 }
 
 /* Whether the code after the sums would be large if it stood there for each vector of a tile. */
-static bool finishes_in_loop(const Planning *p, const Schedule *s)
+bool plan_finishes_in_loop(const Planning *p, const Schedule *s)
 {
     uint32_t operations = 2 * p->kernel->store.count;
     for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
@@ -482,10 +475,10 @@ static void choose_k_block(const Planning *p, Schedule *s)
             return;
         else
             seen += s->of.k >> axis & 1 && p->kernel->axis.at[axis].extent > 1, axis++;
-    int64_t extent = extent_of(p, (Axis){axis}), inside = s->k / extent;
-    int64_t bytes = box_bytes(s) + s->k * extent_of(p, s->vector) * 4;
-    int64_t block = ceiling(extent, ceiling(bytes, p->target->l1 / 2));
-    if (block * inside < 2 * LEAST_INSIDE) block = ceiling(2 * LEAST_INSIDE, inside);
+    int64_t extent = plan_extent(p, (Axis){axis}), inside = s->k / extent;
+    int64_t bytes = box_bytes(s) + s->k * plan_extent(p, s->vector) * 4;
+    int64_t block = plan_ceiling(extent, plan_ceiling(bytes, p->target->l1 / 2));
+    if (block * inside < 2 * LEAST_INSIDE) block = plan_ceiling(2 * LEAST_INSIDE, inside);
     if (block < extent) s->k_block = block;
 }
 
@@ -497,15 +490,15 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
         .contraction = true, .of = best->of, .vector = best->vector, .unroll = 1, .k = p->k};
     s.width = best->vector.id ? p->target->lanes : 1;
     s.vectors = best->vectors;
-    choose_tile(p, best, &s);
+    plan_tile(p, best, &s);
     if (is_outer) choose_outer(p, &s);
     if (!is_outer) cut_k(p, &s);
     choose_packing(p, best, &s);
-    choose_loops(p, &s);
-    choose_tasks(p, best, &s);
-    fit_panels(p, &s);
+    plan_loops(p, &s);
+    plan_tasks(p, best, &s);
+    plan_fit_panels(p, &s);
     choose_rows(p, &s);
-    s.finish_looped = finishes_in_loop(p, &s);
+    s.finish_looped = plan_finishes_in_loop(p, &s);
     place_scratch(p, &s);
     schedule_copies(p->kernel, &s, p->target, p->arena);
     choose_k_block(p, &s);
@@ -516,15 +509,18 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
                               const ScheduleTarget *target, Arena *arena)
 {
     Planning p = {.kernel = kernel, .target = target, .arena = arena};
-    p.k = points_of(&p, contraction->k);
+    p.k = plan_points(&p, contraction->k);
     for (uint32_t i = 0; i < kernel->axis.count; i++)
         if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))
             p.inner_k = (Axis){i + 1};
+    p.products = contraction_products(kernel, contraction, target->products);
+    if (p.products) p.inner_k = contraction_pairs(kernel, contraction, p.products);
     p.finishes = kernel_live(kernel, arena);
     const bool *product = kernel_needed(kernel, contraction->sum, arena);
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
         p.finishes[i] &= !product[i];
     Candidate best = choose_vector(&p, contraction);
+    if (p.products) return settle_pairs(&p, &best);
     Schedule s = settle(&p, &best, false), outer;
     if (!has_guards(&p, s.of.a) && !has_guards(&p, s.of.b)) return s;
     if (s.copy_count && box_bytes(&s) <= target->l1) return s;

@@ -295,22 +295,25 @@ static void make_scatter(Generator *g)
     kernel_store(g->kernel, &access, value, chance(g, 70));
 }
 
-static void make_contraction(Generator *g)
+/* of_bf16: both factors are values of bf16, some of them computed, and the sum is one of f32. */
+static void make_contraction(Generator *g, bool of_bf16)
 {
     uint32_t batch = add_axes(g, AXIS_parallel, chance(g, 30));
     uint32_t m = add_axes(g, AXIS_parallel, 1 + chance(g, 30));
     uint32_t n = add_axes(g, AXIS_parallel, 1 + chance(g, 30));
     g->reduction = add_axes(g, AXIS_reduction, 1 + pick(g, 3));
     g->parallel = batch | m | n;
-    Type type = chance(g, 85) ? TYPE_f32 : TYPE_i32;
+    Type type = of_bf16 || chance(g, 85) ? TYPE_f32 : TYPE_i32;
+    Type factor = of_bf16 ? TYPE_bf16 : type;
     Type of = chance(g, 70) ? type : chance(g, 50) ? TYPE_i8 : chance(g, 50) ? TYPE_u8 : TYPE_bf16;
-    Scalar a = cast(g, load_of(g, m | batch | g->reduction, of), type);
-    Scalar b = cast(g, load_of(g, n | batch | g->reduction, of), type);
+    Scalar a = cast(g, load_of(g, m | batch | g->reduction, of), factor);
+    Scalar b = cast(g, load_of(g, n | batch | g->reduction, of), factor);
     if (chance(g, 25))
-        b = kernel_apply(g->kernel, SCALAR_add, type, (Scalar[]){b, leaf(g, n, type)});
+        b = kernel_apply(g->kernel, SCALAR_add, factor, (Scalar[]){b, leaf(g, n, factor)});
     if (chance(g, 25))
-        a = kernel_apply(g->kernel, SCALAR_max, type, (Scalar[]){a, leaf(g, m, type)});
-    Scalar product = kernel_apply(g->kernel, SCALAR_mul, type, (Scalar[]){a, b});
+        a = kernel_apply(g->kernel, SCALAR_max, factor, (Scalar[]){a, leaf(g, m, factor)});
+    Scalar factors[] = {cast(g, a, type), cast(g, b, type)};
+    Scalar product = kernel_apply(g->kernel, SCALAR_mul, type, factors);
     if (g->reduction & ~g->kernel->scalar.at[product.id].depends) return;
     Scalar sum = kernel_reduce(g->kernel, REDUCE_add, g->reduction, product);
     if (chance(g, 50)) {
@@ -329,7 +332,8 @@ Kernel *random_kernel(RandomKind kind, uint64_t seed, Arena *arena)
     case RANDOM_elementwise: make_elementwise(&g); break;
     case RANDOM_reduction: make_reduction(&g); break;
     case RANDOM_scatter: make_scatter(&g); break;
-    case RANDOM_contraction: make_contraction(&g); break;
+    case RANDOM_contraction: make_contraction(&g, false); break;
+    case RANDOM_contraction_of_bf16: make_contraction(&g, true); break;
     case RANDOM_KIND_COUNT: break;
     }
     if (!g.kernel->store.count) store(&g, kernel_constant(g.kernel, TYPE_f32, 1));

@@ -8,6 +8,7 @@ typedef enum RandomKind {
     RANDOM_reduction,
     RANDOM_scatter,
     RANDOM_contraction,
+    RANDOM_contraction_of_bf16,
     RANDOM_KIND_COUNT,
 } RandomKind;
 

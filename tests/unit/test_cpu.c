@@ -9,6 +9,7 @@
 #include "ir/kernel/expand.h"
 #include "tests/unit/random_kernel.h"
 #include <dirent.h>
+#include <immintrin.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 extern const Backend backend_cpu;
 
-static const char *const levels[] = {"sse4.2", "avx2", "avx512"};
+static const char *const levels[] = {"sse4.2", "avx2", "avx512", "avx512bf16", "amx"};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 typedef struct Bench {
@@ -63,6 +64,9 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
     free(scratch);
 }
 
+/* Of MXCSR: flush to zero, denormals are zero; as the executor has it.  Instructions on pairs know nothing else. */
+#define DENORMALS_ARE_0 0x8040
+
 static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed, bool is_whole)
 {
     const char *wrong = kernel_verify(kernel, bench->arena);
@@ -70,8 +74,15 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed, bool
     Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
     Plan plan = plan_kernel(kernel, &bench->target, bench->arena);
-    kernel_interpret(kernel_expand(kernel, bench->arena), expected.at);
+    uint32_t mode = _mm_getcsr();
+    if (plan.schedule.products) _mm_setcsr(mode | DENORMALS_ARE_0);
+    if (plan.schedule.products == PRODUCTS_tiles)
+        kernel_interpret_tiles(kernel_expand(plan.kernel, bench->arena), &plan.schedule.of,
+                               expected.at);
+    else
+        kernel_interpret(kernel_expand(kernel, bench->arena), expected.at);
     run_plan(bench, &plan, buffers.at);
+    _mm_setcsr(mode);
     int64_t element;
     int differs = buffers_differ(kernel, &expected, &buffers, &element);
     Text text = {.arena = bench->arena};
@@ -90,7 +101,7 @@ static void check_kind(RandomKind kind)
     for (int level = 0; level < LEVELS; level++) {
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
-        bool is_whole = kind == RANDOM_contraction && !bench.target.has_fma;
+        bool is_whole = kind >= RANDOM_contraction && !bench.target.has_fma;
         for (uint64_t seed = 1; seed <= SEEDS; seed++)
             check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed, is_whole);
         bench_close(&bench);
@@ -153,24 +164,39 @@ START_TEST(contractions)
 }
 END_TEST
 
-static Scalar load_matrix(Kernel *kernel, Affine row, Affine column, int64_t rows, int64_t columns)
+START_TEST(contractions_of_bf16)
+{
+    check_kind(RANDOM_contraction_of_bf16);
+}
+END_TEST
+
+static Scalar widened(Kernel *kernel, Scalar value)
+{
+    bool is_wide = kernel->scalar.at[value.id].type == TYPE_f32;
+    return is_wide ? value : kernel_apply(kernel, SCALAR_cast, TYPE_f32, &value);
+}
+
+static Scalar load_matrix(Kernel *kernel, Type type, Affine row, Affine column, int64_t rows,
+                          int64_t columns)
 {
     Access access = {.rank = 2, .stride = {columns, 1}};
     access.at[0] = (Coordinate){.affine = row, .divisor = 1, .extent = rows};
     access.at[1] = (Coordinate){.affine = column, .divisor = 1, .extent = columns};
-    access.buffer = kernel_buffer(kernel, TYPE_f32, rows * columns, false);
-    return kernel_load(kernel, &access);
+    access.buffer = kernel_buffer(kernel, type, rows * columns, false);
+    return widened(kernel, kernel_load(kernel, &access));
 }
 
 /* layout: bit 0: a is [k, m]; bit 1: b is [n, k]; bit 2: the result is [n, m]. */
-static Kernel *product(Arena *arena, int64_t m, int64_t n, int64_t k, int layout)
+static Kernel *product(Arena *arena, Type type, int64_t m, int64_t n, int64_t k, int layout)
 {
     Kernel *kernel = kernel_new(arena);
     Affine i = affine_axis(kernel_axis(kernel, AXIS_parallel, m));
     Affine j = affine_axis(kernel_axis(kernel, AXIS_parallel, n));
     Affine l = affine_axis(kernel_axis(kernel, AXIS_reduction, k));
-    Scalar a = layout & 1 ? load_matrix(kernel, l, i, k, m) : load_matrix(kernel, i, l, m, k);
-    Scalar b = layout & 2 ? load_matrix(kernel, j, l, n, k) : load_matrix(kernel, l, j, k, n);
+    Scalar a =
+        layout & 1 ? load_matrix(kernel, type, l, i, k, m) : load_matrix(kernel, type, i, l, m, k);
+    Scalar b =
+        layout & 2 ? load_matrix(kernel, type, j, l, n, k) : load_matrix(kernel, type, l, j, k, n);
     Scalar factors[] = {a, b};
     Scalar sum =
         kernel_reduce(kernel, REDUCE_add, 4, kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
@@ -183,7 +209,7 @@ static Kernel *product(Arena *arena, int64_t m, int64_t n, int64_t k, int layout
     return kernel;
 }
 
-START_TEST(products)
+static void check_products(Type type)
 {
     static const int64_t extent[] = {1, 2, 3, 15, 16, 17, 33, 70};
     enum { EXTENTS = sizeof extent / sizeof *extent };
@@ -193,16 +219,27 @@ START_TEST(products)
         for (int i = 0; i < 2 * EXTENTS; i++) {
             int64_t m = extent[i % EXTENTS], n = extent[i * 5 / 3 % EXTENTS];
             int64_t k = extent[(i * 3 + 4) % EXTENTS];
-            Kernel *kernel = product(bench.arena, m, n, k, i % 8);
+            Kernel *kernel = product(bench.arena, type, m, n, k, i % 8);
             check_kernel(&bench, kernel, (uint64_t)i, !bench.target.has_fma);
         }
         /* Many steps over k: factors that are packed block by block where they lie far apart. */
         for (int layout = 1; layout < 8; layout += 2) {
-            Kernel *kernel = product(bench.arena, 15, 136, 1030 + 7 * layout, layout);
+            Kernel *kernel = product(bench.arena, type, 15, 136, 1030 + 7 * layout, layout);
             check_kernel(&bench, kernel, (uint64_t)layout, !bench.target.has_fma);
         }
         bench_close(&bench);
     }
+}
+
+START_TEST(products)
+{
+    check_products(TYPE_f32);
+}
+END_TEST
+
+START_TEST(products_of_bf16)
+{
+    check_products(TYPE_bf16);
 }
 END_TEST
 
@@ -210,6 +247,7 @@ END_TEST
 typedef struct Convolution {
     int64_t batch, channels, out, side, taps, padding, stride;
     bool is_last;
+    Type type;
 } Convolution;
 
 static Affine axis_of(Kernel *kernel, AxisKind kind, int64_t extent)
@@ -233,13 +271,13 @@ static Access image(uint32_t buffer, const Affine *at, const int64_t *extent, bo
     return access;
 }
 
-static Scalar load_image(Kernel *kernel, const Affine *at, const int64_t *extent, bool guarded,
-                         bool is_last)
+static Scalar load_image(Kernel *kernel, Type type, const Affine *at, const int64_t *extent,
+                         bool guarded, bool is_last)
 {
     int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
-    uint32_t buffer = kernel_buffer(kernel, TYPE_f32, elements, false);
+    uint32_t buffer = kernel_buffer(kernel, type, elements, false);
     Access access = image(buffer, at, extent, guarded, is_last);
-    return kernel_load(kernel, &access);
+    return widened(kernel, kernel_load(kernel, &access));
 }
 
 /* of_weights: the gradient of the weights, which sums over images and pixels; else the output, which sums over channels and taps. */
@@ -260,10 +298,10 @@ static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
                   out[] = {c.batch, c.out, side, side},
                   taps[] = {c.out, c.channels, c.taps, c.taps};
     const Affine of_out[] = {n, o, y, x}, of_taps[] = {o, i, u, v};
-    Scalar factors[2] = {of_weights ? load_image(kernel, of_out, out, false, c.is_last)
-                                    : load_image(kernel, of_taps, taps, false, false)};
+    Scalar factors[2] = {of_weights ? load_image(kernel, c.type, of_out, out, false, c.is_last)
+                                    : load_image(kernel, c.type, of_taps, taps, false, false)};
     Affine of_in[] = {n, i, row, column};
-    factors[1] = load_image(kernel, of_in, in, c.padding > 0, c.is_last);
+    factors[1] = load_image(kernel, c.type, of_in, in, c.padding > 0, c.is_last);
     uint32_t reduced = 0;
     for (uint32_t a = 0; a < kernel->axis.count; a++)
         if (kernel->axis.at[a].kind == AXIS_reduction) reduced |= 1u << a;
@@ -297,12 +335,12 @@ static Kernel *input_gradient(Arena *arena, Convolution c)
     const int64_t in[] = {c.batch, c.channels, c.side, c.side},
                   out[] = {c.batch, c.out, side, side},
                   taps[] = {c.out, c.channels, c.taps, c.taps};
-    Scalar factors[2] = {load_image(kernel, (Affine[]){o, i, u, v}, taps, false, false)};
-    uint32_t buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.out * side * side, false);
+    Scalar factors[2] = {load_image(kernel, c.type, (Affine[]){o, i, u, v}, taps, false, false)};
+    uint32_t buffer = kernel_buffer(kernel, c.type, c.batch * c.out * side * side, false);
     Access from = image(buffer, (Affine[]){n, o, y, x}, out, false, c.is_last);
     from.at[2] = source(y, u, c, side);
     from.at[3] = source(x, v, c, side);
-    factors[1] = kernel_load(kernel, &from);
+    factors[1] = widened(kernel, kernel_load(kernel, &from));
     Scalar sum = kernel_reduce(kernel, REDUCE_add, 7u << 4,
                                kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
     buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.channels * c.side * c.side, true);
@@ -311,7 +349,7 @@ static Kernel *input_gradient(Arena *arena, Convolution c)
     return kernel;
 }
 
-START_TEST(convolutions)
+static void check_convolutions(Type type)
 {
     static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},        {3, 3, 17, 9, 3, 1, 1},
                                       {2, 16, 16, 8, 3, 1, 1},       {2, 5, 33, 7, 3, 1, 2},
@@ -323,12 +361,25 @@ START_TEST(convolutions)
         if (!bench_open(&bench, levels[level])) continue;
         bool is_whole = !bench.target.has_fma;
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-            check_kernel(&bench, convolution(bench.arena, all[i], false), i, is_whole);
-            check_kernel(&bench, convolution(bench.arena, all[i], true), i, is_whole);
-            check_kernel(&bench, input_gradient(bench.arena, all[i]), i, is_whole);
+            Convolution c = all[i];
+            c.type = type;
+            check_kernel(&bench, convolution(bench.arena, c, false), i, is_whole);
+            check_kernel(&bench, convolution(bench.arena, c, true), i, is_whole);
+            check_kernel(&bench, input_gradient(bench.arena, c), i, is_whole);
         }
         bench_close(&bench);
     }
+}
+
+START_TEST(convolutions)
+{
+    check_convolutions(TYPE_f32);
+}
+END_TEST
+
+START_TEST(convolutions_of_bf16)
+{
+    check_convolutions(TYPE_bf16);
 }
 END_TEST
 
@@ -375,7 +426,7 @@ static void remove_folder(const char *folder)
 static Module *module_of(Context *context, int64_t n)
 {
     Module *module = arena_new(context->arena, Module);
-    *list_add(context->arena, &module->kernel) = product(context->arena, n, n, n, 0);
+    *list_add(context->arena, &module->kernel) = product(context->arena, TYPE_f32, n, n, n, 0);
     Region *region = arena_array(context->arena, Region, 3);
     region[0] = (Region){.place = PLACE_input, .index = 0, .bytes = n * n * 4};
     region[1] = (Region){.place = PLACE_input, .index = 0, .bytes = n * n * 4};
@@ -493,7 +544,10 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, extremes);
     tcase_add_test(tests, contractions);
     tcase_add_test(tests, products);
+    tcase_add_test(tests, products_of_bf16);
     tcase_add_test(tests, convolutions);
+    tcase_add_test(tests, convolutions_of_bf16);
+    tcase_add_test(tests, contractions_of_bf16);
     tcase_add_test(tests, rows);
     tcase_add_test(tests, cache);
     tcase_add_test(tests, unknown_target);

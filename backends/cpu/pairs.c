@@ -1,0 +1,391 @@
+/* Factors of bf16 in pairs of neighbours along k, and their sums by the instruction that multiplies pairs.  A pair is 32 bits: for
+ * tiles the first factor in the lower half; for vdpbf16ps in the upper one, which it adds first, so that sums are those of single
+ * products. */
+#include "backends/cpu/tile.h"
+
+static LLVMTypeRef i32_vector(const Emit *e, uint32_t width)
+{
+    return LLVMVectorType(LLVMInt32TypeInContext(e->context), width);
+}
+
+/* What the factor widens. */
+static Scalar narrow_of(const Emit *e, Scalar factor)
+{
+    return e->kernel->scalar.at[factor.id].argument[0];
+}
+
+static bool is_first_high(const Emit *e)
+{
+    return e->schedule->products == PRODUCTS_pairs;
+}
+
+/* A pair a lane of two values of bf16, which registers hold as f32; second: NULL for 0. */
+static LLVMValueRef pair_up(Emit *e, LLVMValueRef first, LLVMValueRef second)
+{
+    uint32_t width = e->schedule->width;
+    LLVMBuilderRef b = e->builder;
+    LLVMTypeRef type = i32_vector(e, width);
+    first = LLVMBuildBitCast(b, first, type, "");
+    second = second ? LLVMBuildBitCast(b, second, type, "") : LLVMConstNull(type);
+    LLVMValueRef high = is_first_high(e) ? first : second, low = is_first_high(e) ? second : first;
+    return LLVMBuildOr(b, LLVMBuildLShr(b, low, whole_of(e, 32, 16, width), ""), high, "");
+}
+
+/* Pairs of twice as many lanes, which lie along k; those outside of the mask are 0. */
+static LLVMValueRef pair_along(Emit *e, Scalar factor)
+{
+    uint32_t width = e->schedule->width;
+    LLVMBuilderRef b = e->builder;
+    LLVMTypeRef type = i32_vector(e, width);
+    LLVMValueRef value = evaluate_vector(e, factor);
+    emit_at(e, e->depth);
+    value = to_memory(e, TYPE_bf16, value, 2 * width);
+    if (e->mask) value = LLVMBuildSelect(b, e->mask, value, LLVMConstNull(LLVMTypeOf(value)), "");
+    value = LLVMBuildBitCast(b, value, type, "");
+    if (!is_first_high(e)) return value;
+    LLVMValueRef half = whole_of(e, 32, 16, width);
+    return emit_intrinsic(e, "llvm.fshl", 1, &type, 3, (LLVMValueRef[]){value, value, half});
+}
+
+static void store_pairs(Emit *e, LLVMValueRef value, LLVMValueRef to)
+{
+    LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), 4);
+}
+
+/* What is done for the points of the innermost reduction axis inside the loops over the others. */
+typedef struct Packing {
+    Tile *tile;
+    const Runs *runs;
+    void (*inside)(Emit *e, const struct Packing *p);
+    Area panel;
+    LLVMValueRef *mask; /* of a panel's vectors */
+    uint32_t level;     /* of mask or lane */
+    LLVMValueRef *lane; /* index of each lane on the vector axis */
+    int64_t count;      /* points of a block */
+} Packing;
+
+static void pack_runs(Emit *e, const Packing *p, uint32_t at)
+{
+    if (at + 1 >= p->runs->count) {
+        p->inside(e, p);
+        return;
+    }
+    Loop loop;
+    Axis axis = p->runs->axis[at];
+    loop_open(e, &loop, p->runs->from[at], p->runs->to[at], 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    pack_runs(e, p, at + 1);
+    axis_bind(e, axis, emit_i64(e, 0), 0);
+    loop_close(e, &loop, NULL);
+}
+
+static Axis inner_axis(const Packing *p)
+{
+    return p->runs->axis[p->runs->count - 1];
+}
+
+static int64_t inner_extent(const Packing *p)
+{
+    return p->runs->extent[p->runs->count - 1];
+}
+
+/* Blocks of so many points, then what is left. */
+static void inner_blocks(Emit *e, const Packing *p, int64_t block,
+                         void (*body)(Emit *e, const Packing *p))
+{
+    int64_t extent = inner_extent(p), full = extent / block * block;
+    for (int is_rest = 0; is_rest < 2; is_rest++) {
+        int64_t from = is_rest ? full : 0, to = is_rest ? extent : full;
+        if (from == to) continue;
+        Packing part = *p;
+        part.count = is_rest ? extent - full : block;
+        Loop loop;
+        loop_open(e, &loop, emit_i64(e, from), emit_i64(e, to), block, 0, NULL);
+        axis_bind(e, inner_axis(p), loop.index, e->depth);
+        body(e, &part);
+        axis_bind(e, inner_axis(p), emit_i64(e, 0), 0);
+        loop_close(e, &loop, NULL);
+    }
+}
+
+/* The pair that begins at point `plus` of a block, which may end with its first. */
+static LLVMValueRef pair_across(Emit *e, const Packing *p, Scalar factor, int64_t plus)
+{
+    Axis k = inner_axis(p);
+    if (plus >= p->count) return LLVMConstNull(i32_vector(e, e->schedule->width));
+    axis_plus(e, k, plus);
+    LLVMValueRef first = evaluate_vector(e, factor), second = NULL;
+    if (plus + 1 < p->count) {
+        axis_plus(e, k, plus + 1);
+        second = evaluate_vector(e, factor);
+    }
+    axis_plus(e, k, 0);
+    emit_at(e, e->depth);
+    return pair_up(e, first, second);
+}
+
+/* --- factor b --------------------------------------------------------------------------------------------------------------- */
+
+static void pack_lanes(Emit *e, const Packing *p)
+{
+    const Schedule *s = e->schedule;
+    for (uint32_t v = 0; v < s->vectors; v++) {
+        axis_plus(e, s->vector, v * (int64_t)s->width);
+        vector_set(e, s->vector, s->width, p->mask[v], p->level);
+        LLVMValueRef pairs = pair_across(e, p, narrow_of(e, s->of.b), 0);
+        store_pairs(e, pairs, area_element(e, &p->panel, 2 * v * (int64_t)s->width));
+    }
+    axis_plus(e, s->vector, 0);
+}
+
+static void pack_lanes_inside(Emit *e, const Packing *p)
+{
+    inner_blocks(e, p, 2, pack_lanes);
+}
+
+/* Zeros behind the last point, up to a whole step. */
+static void pack_zeros(Emit *e, const Tile *t, const Area *panel)
+{
+    const Schedule *s = e->schedule;
+    Loop loop;
+    if (s->k_points == s->k) return;
+    LLVMValueRef zeros = LLVMConstNull(i32_vector(e, s->width));
+    loop_open(e, &loop, emit_i64(e, s->k_points * t->column), emit_i64(e, s->k * t->column),
+              2 * s->width, 0, NULL);
+    store_pairs(e, zeros, step_pointer(e, panel->element, panel->base, loop.index));
+    loop_close(e, &loop, NULL);
+}
+
+static void pack_panel_of_lanes(Emit *e, Tile *t, LLVMValueRef index)
+{
+    const Schedule *s = e->schedule;
+    LLVMValueRef mask[8];
+    Packing p = {.tile = t, .runs = &t->run_b, .inside = pack_lanes_inside, .mask = mask};
+    p.panel = panel_at(e, t, index);
+    p.level = e->depth;
+    for (uint32_t v = 0; v < s->vectors; v++)
+        mask[v] = column_mask(e, t, index, v);
+    axis_bind(e, s->vector, index, e->depth);
+    pack_runs(e, &p, 0);
+    axis_release(e, s->vector);
+    vector_set(e, (Axis){0}, 1, NULL, 0);
+    pack_zeros(e, t, &p.panel);
+}
+
+/* As many pairs along k as there are lanes, for each lane.  What runs over the end of k is overwritten by what follows. */
+static void pack_block(Emit *e, VectorLoop *loop)
+{
+    const Packing *p = loop->user;
+    const Schedule *s = e->schedule;
+    Axis k = e->vector;
+    LLVMValueRef row[64];
+    for (uint32_t l = 0; l < s->width; l++) {
+        axis_bind(e, s->vector, p->lane[l], p->level);
+        row[l] = pair_along(e, narrow_of(e, s->of.b));
+    }
+    transpose_lanes(e, row, s->width);
+    for (uint32_t i = 0; i < s->width; i++) {
+        axis_plus(e, k, 2 * i);
+        store_pairs(e, row[i], area_element(e, &p->panel, 0));
+    }
+    axis_plus(e, k, 0);
+    axis_release(e, s->vector);
+}
+
+static void along_k(Emit *e, const Packing *p, VectorBody *body)
+{
+    uint32_t last = p->runs->count - 1;
+    vector_loop(e, &(VectorLoop){.axis = p->runs->axis[last],
+                                 .from = p->runs->from[last],
+                                 .to = p->runs->to[last],
+                                 .extent = p->runs->extent[last],
+                                 .width = 2 * e->schedule->width,
+                                 .body = body,
+                                 .user = (void *)p});
+    axis_bind(e, p->runs->axis[last], emit_i64(e, 0), 0);
+}
+
+static void pack_blocks(Emit *e, const Packing *p)
+{
+    along_k(e, p, pack_block);
+}
+
+static void pack_panel_of_blocks(Emit *e, Tile *t, LLVMValueRef index)
+{
+    const Schedule *s = e->schedule;
+    LLVMValueRef lane[64];
+    Loop loop;
+    Area panel = panel_at(e, t, index);
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, t->column), s->width, 0, NULL);
+    Packing p = {.tile = t, .runs = &t->run_b, .inside = pack_blocks, .lane = lane};
+    p.panel = panel;
+    p.level = e->depth;
+    LLVMValueRef plus = LLVMBuildMul(e->builder, loop.index, emit_i64(e, 2), "");
+    p.panel.base = step_pointer(e, panel.element, panel.base, plus);
+    LLVMValueRef first = LLVMBuildAdd(e->builder, index, loop.index, "");
+    for (uint32_t l = 0; l < s->width; l++) {
+        lane[l] = LLVMBuildAdd(e->builder, first, emit_i64(e, l), "");
+        if (t->extent % t->column) lane[l] = emit_smaller(e, lane[l], emit_i64(e, t->extent - 1));
+    }
+    pack_runs(e, &p, 0);
+    loop_close(e, &loop, NULL);
+    pack_zeros(e, t, &panel);
+}
+
+void emit_pack_pairs_b(Emit *e, Tile *t)
+{
+    Loop loop;
+    bind_k(e, t, &t->run_b);
+    loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
+    if (e->schedule->pack_transposed)
+        pack_panel_of_blocks(e, t, loop.index);
+    else
+        pack_panel_of_lanes(e, t, loop.index);
+    loop_close(e, &loop, NULL);
+    release_k(e, t);
+}
+
+/* --- factor a --------------------------------------------------------------------------------------------------------------- */
+
+static void pack_row_part(Emit *e, VectorLoop *loop)
+{
+    const Packing *p = loop->user;
+    LLVMValueRef pairs = pair_along(e, narrow_of(e, e->schedule->of.a));
+    store_pairs(e, pairs, area_element(e, &p->tile->a, 0));
+}
+
+static void pack_row(Emit *e, const Packing *p)
+{
+    along_k(e, p, pack_row_part);
+}
+
+/* As many rows as there are lanes, and as many pairs of each.  Rows past the last lie behind all others of their axis, which are written
+ * later or are read by nobody. */
+static void pack_rows_block(Emit *e, VectorLoop *loop)
+{
+    const Packing *p = loop->user;
+    const Schedule *s = e->schedule;
+    LLVMValueRef row[64];
+    for (uint32_t i = 0; i < s->width; i++)
+        row[i] = pair_across(e, p, narrow_of(e, s->of.a), 2 * i);
+    transpose_lanes(e, row, s->width);
+    for (uint32_t l = 0; l < s->width; l++) {
+        axis_plus(e, s->a_lanes, l);
+        store_pairs(e, row[l], area_element(e, &p->tile->a, 0));
+    }
+    axis_plus(e, s->a_lanes, 0);
+}
+
+static LLVMValueRef tile_from(const Emit *e, const Tile *t, uint32_t at)
+{
+    return at ? emit_i64(e, 0) : t->rows;
+}
+
+static LLVMValueRef tile_to(const Emit *e, const Tile *t, uint32_t at)
+{
+    return at ? emit_i64(e, e->schedule->tile[at].block) : t->rows_to;
+}
+
+/* Every vector masked but where the rows are known to be whole vectors. */
+static void pack_points_of_rows(Emit *e, const Packing *p)
+{
+    const Schedule *s = e->schedule;
+    uint32_t at = 0;
+    while (s->tile[at].axis.id != s->a_lanes.id)
+        at++;
+    int64_t extent = e->kernel->axis.at[s->a_lanes.id - 1].extent, block = s->tile[at].block;
+    bool is_whole = extent % block == 0 && block % s->width == 0;
+    vector_loop(e, &(VectorLoop){.axis = s->a_lanes,
+                                 .from = tile_from(e, p->tile, at),
+                                 .to = tile_to(e, p->tile, at),
+                                 .extent = is_whole ? (int64_t)s->width : 1,
+                                 .width = s->width,
+                                 .body = pack_rows_block,
+                                 .user = (void *)p});
+    axis_bind(e, s->a_lanes, emit_i64(e, 0), 0);
+}
+
+static void pack_rows(Emit *e, const Packing *p)
+{
+    inner_blocks(e, p, 2 * (int64_t)e->schedule->width, pack_points_of_rows);
+}
+
+/* Loops over the axes of the tile from `at` on, but for the one that is in lanes. */
+static void pack_tile_axes(Emit *e, const Packing *p, uint32_t at, Axis lanes)
+{
+    const Schedule *s = e->schedule;
+    if (at == s->tile_count) {
+        pack_runs(e, p, 0);
+        return;
+    }
+    Axis axis = s->tile[at].axis;
+    if (axis.id == lanes.id) {
+        pack_tile_axes(e, p, at + 1, lanes);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, tile_from(e, p->tile, at), tile_to(e, p->tile, at), 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    pack_tile_axes(e, p, at + 1, lanes);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
+static void end_row(Emit *e, const Packing *p)
+{
+    const Schedule *s = e->schedule;
+    emit_at(e, e->depth);
+    LLVMValueRef to = area_element(e, &p->tile->a, s->k_points);
+    store_pairs(e, LLVMConstNull(i32_vector(e, s->width)), to);
+}
+
+void emit_pack_pairs_a(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    bool is_transposed = s->pack_a == PACK_A_transposed;
+    static const Runs none;
+    bind_k(e, t, &t->run_a);
+    Packing p = {.tile = t, .runs = &t->run_a, .inside = is_transposed ? pack_rows : pack_row};
+    pack_tile_axes(e, &p, 0, s->a_lanes);
+    if (s->k_points != s->k) {
+        Packing ends = {.tile = t, .runs = &none, .inside = end_row};
+        pack_tile_axes(e, &ends, 0, (Axis){0});
+    }
+    if (s->a_lanes.id) axis_release(e, s->a_lanes);
+    release_k(e, t);
+}
+
+/* --- sums ------------------------------------------------------------------------------------------------------------------- */
+
+static LLVMValueRef multiply_pairs(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a)
+{
+    LLVMTypeRef pairs = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * e->schedule->width);
+    LLVMValueRef argument[] = {sum, LLVMBuildBitCast(e->builder, b, pairs, ""),
+                               LLVMBuildBitCast(e->builder, a, pairs, "")};
+    return emit_intrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", 0, NULL, 3, argument);
+}
+
+void sum_pairs(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    Loop loop;
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context), vector = i32_vector(e, s->width);
+    LLVMValueRef b[8], first = area_element(e, &t->a, 0);
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, s->k), 2, rows * s->vectors, sum);
+    LLVMValueRef at = LLVMBuildMul(e->builder, loop.index, emit_i64(e, t->column), "");
+    LLVMValueRef pairs = step_pointer(e, panel->element, panel->base, at);
+    for (uint32_t v = 0; v < s->vectors; v++) {
+        LLVMValueRef from = step_pointer(e, vector, pairs, emit_i64(e, v));
+        b[v] = LLVMBuildLoad2(e->builder, vector, from, "");
+        LLVMSetAlignment(b[v], 64);
+    }
+    LLVMValueRef column = step_pointer(e, t->a.element, first, loop.index);
+    for (uint32_t r = 0; r < rows; r++) {
+        LLVMValueRef from = step_pointer(e, t->a.element, column, emit_i64(e, r * s->a_pitch));
+        LLVMValueRef a = LLVMBuildLoad2(e->builder, i32, from, "");
+        a = spread(e, a, s->width);
+        for (uint32_t v = 0; v < s->vectors; v++)
+            sum[r * s->vectors + v] = multiply_pairs(e, sum[r * s->vectors + v], b[v], a);
+    }
+    loop_close(e, &loop, sum);
+}

@@ -1,0 +1,131 @@
+/* Schedules of contractions whose factors are bf16 and are multiplied two or 32 at a time.  The instructions want both factors in
+ * layouts of their own, so both are always packed; the tile that is in registers is larger than that of single products, and
+ * packing and what follows the sums decide. */
+#include "ir/kernel/planning.h"
+
+/* Cycles of packing an element: b read along its lanes, along k, or one by one. */
+#define PAIR_CONTIGUOUS 0.1
+#define PAIR_TRANSPOSED 0.15
+#define PAIR_SINGLE     1.6
+/* The same for a: along k it is a copy, along the rows a transposition. */
+#define ROW_CONTIGUOUS  0.06
+#define ROW_TRANSPOSED  0.25
+#define FEW_LANES       8
+#define ROOM                                                                                       \
+    64 /* elements behind a row of a: zeros up to a whole step, and what vectors run over */
+
+/* Cycles of 32 points of k: a product of two tiles takes 16 cycles and its successor in the same sums waits for 52; the load of
+ * a tile takes 8. */
+double tiles_step_cost(uint32_t rows, uint32_t vectors)
+{
+    uint32_t tall = rows > 16 ? 2 : 1;
+    double products = 16.0 * tall * vectors, loads = 8.0 * (tall + vectors);
+    double cost = products > loads ? products : loads;
+    return cost > 52 ? cost : 52;
+}
+
+/* Points of k as they are packed. */
+static int64_t packed_points(const Planning *p)
+{
+    int64_t inner = plan_extent(p, p->inner_k);
+    return p->k / inner * (inner + (inner & 1));
+}
+
+static double steps_of(const Planning *p)
+{
+    int64_t points = packed_points(p);
+    return p->products == PRODUCTS_tiles ? (double)plan_ceiling(points, TILE_DEPTH)
+                                         : (double)points / 2;
+}
+
+static int64_t padded_points(const Planning *p)
+{
+    int64_t points = packed_points(p);
+    return p->products == PRODUCTS_tiles ? plan_ceiling(points, TILE_DEPTH) * TILE_DEPTH : points;
+}
+
+static Reading reading_of_b(const Planning *p, const Candidate *c)
+{
+    if (plan_reads_along(p, c->of.b, c->vector)) return READ_contiguous;
+    if (!plan_reads_along(p, c->of.b, p->inner_k)) return READ_single;
+    return plan_extent(p, p->inner_k) < FEW_LANES ? READ_single : READ_transposed;
+}
+
+/* The axis of the tile that a is read along. */
+static Axis lanes_of_a(const Planning *p, const Candidate *c, const Schedule *s)
+{
+    if (plan_reads_along(p, c->of.a, p->inner_k) || !s->tile_count) return (Axis){0};
+    uint32_t axis = plan_contiguous_rows(p, c);
+    for (uint32_t i = 0; i < s->tile_count; i++)
+        if (s->tile[i].axis.id == axis + 1 && s->tile[i].block >= FEW_LANES &&
+            plan_reads_along(p, c->of.a, s->tile[i].axis))
+            return s->tile[i].axis;
+    return (Axis){0};
+}
+
+/* Panels of b that stay in the second-level cache beside what passes by. */
+static int64_t fitting_panels(const Planning *p, const Candidate *c)
+{
+    int64_t bytes = padded_points(p) * c->vectors * p->target->lanes * 2;
+    int64_t panels = p->target->l2 * 5 / 8 / bytes;
+    return panels < 1 ? 1 : panels;
+}
+
+double pairs_cost(const Planning *p, Candidate *c)
+{
+    Schedule s;
+    static const double pack_b[] = {PAIR_CONTIGUOUS, PAIR_TRANSPOSED, PAIR_SINGLE};
+    int64_t column = (int64_t)p->target->lanes * c->vectors, extent = plan_extent(p, c->vector);
+    int64_t panels = plan_ceiling(extent, column);
+    double groups = (double)plan_ceiling(panels, fitting_panels(p, c));
+    double others = (double)(plan_points(p, c->of.n | c->of.batch) / extent);
+    double m = (double)plan_points(p, c->of.m), k = (double)packed_points(p);
+    double products = plan_tile(p, c, &s) * (double)panels * steps_of(p);
+    c->reading = reading_of_b(p, c);
+    double packing = (double)(panels * column) * k * pack_b[c->reading];
+    bool is_along_k = plan_reads_along(p, c->of.a, p->inner_k);
+    packing += groups * m * k *
+               (is_along_k                ? ROW_CONTIGUOUS
+                : lanes_of_a(p, c, &s).id ? ROW_TRANSPOSED
+                                          : PAIR_SINGLE);
+    return others * (products + packing + plan_finish_cost(p, c) * (double)extent * m);
+}
+
+static void place_pairs(Schedule *s)
+{
+    int64_t column = (int64_t)s->vectors * s->width;
+    plan_reserve(s, (s->panels * s->k + 2 * s->width) * column * 2);
+    /* Tiles are read whole; lanes along the rows may be written past the last. */
+    int64_t rows = s->a_rows;
+    for (uint32_t i = 1; i < s->tile_count; i++)
+        rows *= s->tile[i].block;
+    s->a_pitch = s->k + ROOM / 2;
+    s->a_offset = plan_reserve(s, ((rows + TILE_ROWS + s->width) * s->a_pitch + ROOM) * 2);
+}
+
+Schedule settle_pairs(const Planning *p, const Candidate *best)
+{
+    Schedule s = {.contraction = true,
+                  .of = best->of,
+                  .vector = best->vector,
+                  .vectors = best->vectors,
+                  .width = p->target->lanes,
+                  .unroll = 1,
+                  .products = p->products,
+                  .pair = p->inner_k,
+                  .k = padded_points(p),
+                  .k_points = packed_points(p),
+                  .pack = true};
+    plan_tile(p, best, &s);
+    s.pack_transposed = best->reading == READ_transposed;
+    s.panels = (uint32_t)fitting_panels(p, best);
+    plan_loops(p, &s);
+    plan_tasks(p, best, &s);
+    plan_fit_panels(p, &s);
+    s.a_lanes = lanes_of_a(p, best, &s);
+    s.pack_a = s.a_lanes.id ? PACK_A_transposed : PACK_A_along_k;
+    s.a_rows = s.tile_count ? s.tile[0].block : 1;
+    s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);
+    place_pairs(&s);
+    return s;
+}
