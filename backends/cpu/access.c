@@ -381,12 +381,12 @@ Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level)
     return (Lanes){from_memory(e, type, value, e->width), true};
 }
 
-void prefetch_access(Emit *e, const Access *access, Type type)
+void prefetch_access(Emit *e, const Access *access, Type type, int64_t plus, uint32_t cache)
 {
     Address address = address_of(e, access, type, e->depth);
-    emit_intrinsic(
-        e, "llvm.prefetch", 1, (LLVMTypeRef[]){LLVMTypeOf(address.pointer)}, 4,
-        (LLVMValueRef[]){address.pointer, emit_i32(e, 0), emit_i32(e, 3), emit_i32(e, 1)});
+    LLVMValueRef at = step_pointer(e, memory_type(e, type, 1), address.pointer, emit_i64(e, plus));
+    emit_intrinsic(e, "llvm.prefetch", 1, (LLVMTypeRef[]){LLVMTypeOf(at)}, 4,
+                   (LLVMValueRef[]){at, emit_i32(e, 0), emit_i32(e, 4 - cache), emit_i32(e, 1)});
 }
 
 static void store_vector(Emit *e, Type type, LLVMValueRef pointer, LLVMValueRef mask,

@@ -75,26 +75,49 @@ static void add_products(Emit *e, const Tile *t, LLVMValueRef a, LLVMValueRef b,
     }
 }
 
-void sum_tiles(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef sums)
+typedef void TileWork(Emit *e, uint32_t tile, LLVMValueRef memory);
+
+static void clear(Emit *e, uint32_t tile, LLVMValueRef memory)
 {
-    const Schedule *s = e->schedule;
-    uint32_t tall = rows > HIGH ? 2 : 1;
+    (void)memory;
+    call(e, "llvm.x86.tilezero", 1, (LLVMValueRef[]){emit_i8(e, tile)});
+}
+
+static void load(Emit *e, uint32_t tile, LLVMValueRef memory)
+{
+    load_tile(e, "llvm.x86.tileloadd64", tile, memory, e->schedule->vectors * 64);
+}
+
+static void store(Emit *e, uint32_t tile, LLVMValueRef memory)
+{
+    call(e, "llvm.x86.tilestored64", 3,
+         (LLVMValueRef[]){emit_i8(e, tile), memory, emit_i64(e, e->schedule->vectors * 64)});
+}
+
+/* With each tile of sums and its place in memory. */
+static void each_tile(Emit *e, uint32_t tall, LLVMValueRef memory, TileWork *work)
+{
+    uint32_t vectors = e->schedule->vectors;
+    LLVMTypeRef vector = type_of(e, TYPE_f32, HIGH);
+    emit_at(e, e->depth);
+    for (uint32_t r = 0; r < tall; r++)
+        for (uint32_t c = 0; c < vectors; c++) {
+            LLVMValueRef place = emit_i64(e, r * HIGH * vectors + c);
+            LLVMValueRef at = memory ? step_pointer(e, vector, memory, place) : NULL;
+            work(e, SUMS + 2 * r + c, at);
+        }
+}
+
+void sum_tiles(Emit *e, const Tile *t, const Area *panel, const Part *part, LLVMValueRef to)
+{
+    uint32_t tall = part->rows > HIGH ? 2 : 1;
     Loop loop;
     LLVMValueRef a = area_element(e, &t->a, 0);
-    for (uint32_t i = 0; i < 2 * tall; i++)
-        if (i % 2 < s->vectors) call(e, "llvm.x86.tilezero", 1, (LLVMValueRef[]){emit_i8(e, i)});
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, s->k), DEPTH, 0, NULL);
+    each_tile(e, tall, part->sums, part->is_first ? clear : load);
+    loop_open(e, &loop, part->from, part->to, DEPTH, 0, NULL);
     LLVMValueRef plus = LLVMBuildMul(e->builder, loop.index, emit_i64(e, t->column), "");
     LLVMValueRef b = step_pointer(e, panel->element, panel->base, plus);
     add_products(e, t, step_pointer(e, t->a.element, a, loop.index), b, tall);
     loop_close(e, &loop, NULL);
-    emit_at(e, e->depth);
-    LLVMTypeRef vector = type_of(e, TYPE_f32, HIGH);
-    for (uint32_t i = 0; i < 2 * tall; i++) {
-        if (i % 2 >= s->vectors) continue;
-        LLVMValueRef to =
-            step_pointer(e, vector, sums, emit_i64(e, i / 2 * HIGH * s->vectors + i % 2));
-        call(e, "llvm.x86.tilestored64", 3,
-             (LLVMValueRef[]){emit_i8(e, i), to, emit_i64(e, s->vectors * 64)});
-    }
+    each_tile(e, tall, to, store);
 }

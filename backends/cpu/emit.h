@@ -141,7 +141,8 @@ void keep(Emit *e, Scalar scalar, Lanes value); /* what a reduce came to, at the
 
 /* access.c: memory.  level: where the result stands. */
 Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level);
-void prefetch_access(Emit *e, const Access *access, Type type); /* what lane 0 loads */
+/* The line of what lane 0 loads, and `plus` elements on, into the cache of that level. */
+void prefetch_access(Emit *e, const Access *access, Type type, int64_t plus, uint32_t cache);
 Lanes inside_access(Emit *e, const Access *access, uint32_t level);
 Lanes index_affine(Emit *e, const Affine *affine, uint32_t level);
 /* At the current level; `value` has e->width lanes. */

@@ -2,6 +2,7 @@
  *
  *     tasks                                    blocks of any parallel axes
  *       axes that b depends on
+ *         (a, if several groups read it)
  *         groups of panels                     what of b fits into the second-level cache; b is packed
  *           axes that only a depends on
  *             blocks of rows                   what of a stays close; a is packed
@@ -41,10 +42,10 @@ static void place_a(Emit *e, Tile *t)
 
 static void emit_rows_block(Emit *e, Tile *t)
 {
-    if (e->schedule->pack_a != PACK_A_none) {
-        place_a(e, t);
-        (e->schedule->products ? emit_pack_pairs_a : emit_pack_a)(e, t);
-    }
+    const Schedule *s = e->schedule;
+    if (s->pack_a != PACK_A_none) place_a(e, t);
+    if (s->pack_a != PACK_A_none && !s->a_first)
+        (s->products ? emit_pack_pairs_a : emit_pack_a)(e, t);
     emit_tiles(e, t);
 }
 
@@ -166,9 +167,20 @@ static void emit_waiting_group(Emit *e, Tile *t)
     emit_rest(e, t, e->schedule->packed_loops, false, finish_sums);
 }
 
+/* All rows of the task, for all groups. */
+static void pack_a_first(Emit *e, Tile *t)
+{
+    uint32_t axis = e->schedule->tile[0].axis.id - 1;
+    t->rows = t->from[axis];
+    t->rows_to = t->to[axis];
+    place_a(e, t);
+    emit_pack_pairs_a(e, t);
+}
+
 static void emit_groups(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
+    if (s->a_first) pack_a_first(e, t);
     if (!s->vector.id) {
         emit_group(e, t, 0);
         return;

@@ -138,9 +138,30 @@ static void pack_lanes(Emit *e, const Packing *p)
     axis_plus(e, s->vector, 0);
 }
 
+/* All panels of the group, before the next points of k: so b is read in the order in which it lies. */
+static void pack_lanes_of_panels(Emit *e, const Packing *p)
+{
+    const Schedule *s = e->schedule;
+    Tile *t = p->tile;
+    LLVMValueRef mask[8];
+    Loop loop;
+    loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
+    Packing panel = *p;
+    panel.panel = panel_at(e, t, loop.index);
+    panel.mask = mask;
+    panel.level = e->depth;
+    for (uint32_t v = 0; v < s->vectors; v++)
+        mask[v] = column_mask(e, t, loop.index, v);
+    axis_bind(e, s->vector, loop.index, e->depth);
+    pack_lanes(e, &panel);
+    axis_release(e, s->vector);
+    vector_set(e, (Axis){0}, 1, NULL, 0);
+    loop_close(e, &loop, NULL);
+}
+
 static void pack_lanes_inside(Emit *e, const Packing *p)
 {
-    inner_blocks(e, p, 2, pack_lanes);
+    inner_blocks(e, p, 2, pack_lanes_of_panels);
 }
 
 /* Zeros behind the last point, up to a whole step. */
@@ -154,22 +175,6 @@ static void pack_zeros(Emit *e, const Tile *t, const Area *panel)
               2 * s->width, 0, NULL);
     store_pairs(e, zeros, step_pointer(e, panel->element, panel->base, loop.index));
     loop_close(e, &loop, NULL);
-}
-
-static void pack_panel_of_lanes(Emit *e, Tile *t, LLVMValueRef index)
-{
-    const Schedule *s = e->schedule;
-    LLVMValueRef mask[8];
-    Packing p = {.tile = t, .runs = &t->run_b, .inside = pack_lanes_inside, .mask = mask};
-    p.panel = panel_at(e, t, index);
-    p.level = e->depth;
-    for (uint32_t v = 0; v < s->vectors; v++)
-        mask[v] = column_mask(e, t, index, v);
-    axis_bind(e, s->vector, index, e->depth);
-    pack_runs(e, &p, 0);
-    axis_release(e, s->vector);
-    vector_set(e, (Axis){0}, 1, NULL, 0);
-    pack_zeros(e, t, &p.panel);
 }
 
 /* As many pairs along k as there are lanes, for each lane.  What runs over the end of k is overwritten by what follows. */
@@ -210,18 +215,17 @@ static void pack_blocks(Emit *e, const Packing *p)
     along_k(e, p, pack_block);
 }
 
-static void pack_panel_of_blocks(Emit *e, Tile *t, LLVMValueRef index)
+static void pack_panel_of_blocks(Emit *e, Tile *t, const Area *panel, LLVMValueRef index)
 {
     const Schedule *s = e->schedule;
     LLVMValueRef lane[64];
     Loop loop;
-    Area panel = panel_at(e, t, index);
     loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, t->column), s->width, 0, NULL);
     Packing p = {.tile = t, .runs = &t->run_b, .inside = pack_blocks, .lane = lane};
-    p.panel = panel;
+    p.panel = *panel;
     p.level = e->depth;
     LLVMValueRef plus = LLVMBuildMul(e->builder, loop.index, emit_i64(e, 2), "");
-    p.panel.base = step_pointer(e, panel.element, panel.base, plus);
+    p.panel.base = step_pointer(e, panel->element, panel->base, plus);
     LLVMValueRef first = LLVMBuildAdd(e->builder, index, loop.index, "");
     for (uint32_t l = 0; l < s->width; l++) {
         lane[l] = LLVMBuildAdd(e->builder, first, emit_i64(e, l), "");
@@ -229,18 +233,21 @@ static void pack_panel_of_blocks(Emit *e, Tile *t, LLVMValueRef index)
     }
     pack_runs(e, &p, 0);
     loop_close(e, &loop, NULL);
-    pack_zeros(e, t, &panel);
 }
 
 void emit_pack_pairs_b(Emit *e, Tile *t)
 {
     Loop loop;
+    bool is_transposed = e->schedule->pack_transposed;
     bind_k(e, t, &t->run_b);
+    if (!is_transposed) {
+        Packing p = {.tile = t, .runs = &t->run_b, .inside = pack_lanes_inside};
+        pack_runs(e, &p, 0);
+    }
     loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
-    if (e->schedule->pack_transposed)
-        pack_panel_of_blocks(e, t, loop.index);
-    else
-        pack_panel_of_lanes(e, t, loop.index);
+    Area panel = panel_at(e, t, loop.index);
+    if (is_transposed) pack_panel_of_blocks(e, t, &panel, loop.index);
+    pack_zeros(e, t, &panel);
     loop_close(e, &loop, NULL);
     release_k(e, t);
 }

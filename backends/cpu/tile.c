@@ -7,6 +7,7 @@ typedef struct Rows {
     Tile *tile;
     int64_t block;
     uint32_t count;
+    Part part; /* of k: what the instructions on tiles sum at a time */
 } Rows;
 
 static int64_t extent_of(const Emit *e, Axis axis)
@@ -176,14 +177,94 @@ static void finish_looped(Emit *e, const Rows *rows, Columns *columns, LLVMValue
     finish_rows(e, f, 0);
 }
 
-/* Sums that instructions on tiles leave in memory, of whole tiles. */
-static void sum_and_finish_tiles(Emit *e, const Rows *rows, Columns *columns)
+/* --- what follows the sums, on its way from afar while tiles are computed ------------------------------------------------------- */
+
+#define LINE 64 /* bytes of a cache line */
+
+/* What the code after the sum reads or writes at each of its elements, b's side and a's. */
+typedef struct Ahead {
+    const Access *access[8];
+    Type type[8];
+    uint32_t count;
+} Ahead;
+
+static void ahead_add(const Emit *e, Ahead *ahead, const Access *access)
 {
     const Schedule *s = e->schedule;
-    LLVMTypeRef type = type_of(e, TYPE_f32, s->width);
+    uint32_t axes = access_axes(e->kernel, access), rows = 0;
+    int64_t step;
+    for (uint32_t i = 0; i < s->tile_count; i++)
+        rows |= 1u << (s->tile[i].axis.id - 1);
+    for (int d = 0; d < access->rank; d++)
+        if (access->at[d].dynamic.id) return;
+    bool lies_along = access_step(e->kernel, access, s->vector, &step) && step == 1;
+    if (!lies_along || !(axes & rows) || ahead->count == 8) return;
+    ahead->type[ahead->count] = e->kernel->buffer.at[access->buffer].type;
+    ahead->access[ahead->count++] = access;
+}
+
+static Ahead plan_ahead(const Emit *e)
+{
+    Ahead ahead = {0};
+    const bool *live = kernel_live(e->kernel, e->arena);
+    const bool *of_sum = kernel_needed(e->kernel, e->schedule->of.sum, e->arena);
+    for (uint32_t i = 0; i < e->kernel->store.count; i++)
+        ahead_add(e, &ahead, &e->kernel->store.at[i].at);
+    for (uint32_t i = 1; i < e->kernel->scalar.count; i++) {
+        const ScalarNode *node = &e->kernel->scalar.at[i];
+        if (live[i] && !of_sum[i] && node->op == SCALAR_load) ahead_add(e, &ahead, node->access);
+    }
+    return ahead;
+}
+
+static void prefetch_rows(Emit *e, const Rows *rows, const Ahead *ahead, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (at == s->tile_count) {
+        for (uint32_t i = 0; i < ahead->count; i++) {
+            int64_t bytes = type_info[ahead->type[i]].bytes;
+            for (int64_t to = 0; to < rows->tile->column; to += LINE / bytes)
+                prefetch_access(e, ahead->access[i], ahead->type[i], to, 2);
+        }
+        return;
+    }
+    Loop loop;
+    Axis axis = s->tile[at].axis;
+    Binding before = e->axis[axis.id - 1];
+    int64_t block = at ? s->tile[at].block : rows->block;
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, block), 1, 0, NULL);
+    LLVMValueRef first = before.value ? before.value : emit_i64(e, before.base);
+    axis_bind(e, axis, LLVMBuildAdd(e->builder, first, loop.index, ""), e->depth);
+    prefetch_rows(e, rows, ahead, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+    e->axis[axis.id - 1] = before;
+}
+
+/* Sums of tiles: they wait in scratch, panel by panel, until the last part of k has been added. */
+static void sum_and_finish_tiles(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef index)
+{
+    const Schedule *s = e->schedule;
+    const Tile *t = rows->tile;
+    Part part = rows->part;
+    part.rows = rows->count;
+    LLVMTypeRef type = type_of(e, TYPE_f32, s->width), byte = LLVMInt8TypeInContext(e->context);
+    emit_at(e, e->depth);
+    if (part.is_cut) {
+        LLVMValueRef at = LLVMBuildSub(e->builder, index, t->group, "");
+        at = LLVMBuildMul(e->builder, at, emit_i64(e, TILE_ROWS * 4), "");
+        LLVMValueRef waiting = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
+        part.sums = step_pointer(e, byte, waiting, at);
+    }
+    if (part.is_last) {
+        Ahead ahead = plan_ahead(e);
+        prefetch_rows(e, rows, &ahead, 0);
+    }
+    emit_at(e, e->depth);
     uint32_t room = (rows->count + 15) / 16 * 16 * s->vectors;
-    LLVMValueRef sums = emit_slots(e, type, room);
-    sum_tiles(e, rows->tile, &columns->panel, rows->count, sums);
+    LLVMValueRef sums = part.is_last ? emit_slots(e, type, room) : part.sums;
+    sum_tiles(e, t, &columns->panel, &part, sums);
+    if (!part.is_last) return;
     Finish f = {rows, columns, type, sums, emit_i64(e, 0)};
     finish_rows(e, f, 0);
     e->kept[s->of.sum.id] = (Kept){0};
@@ -257,7 +338,7 @@ static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
         vector_set(e, s->vector, s->width, columns.mask[0], e->depth);
     }
     if (s->products == PRODUCTS_tiles)
-        sum_and_finish_tiles(e, rows, &columns);
+        sum_and_finish_tiles(e, rows, &columns, index);
     else
         sum_in_registers(e, rows, &columns);
     if (s->vector.id) axis_release(e, s->vector);
@@ -290,6 +371,32 @@ static void emit_panels(Emit *e, const Rows *rows)
     loop_close(e, &loop, NULL);
 }
 
+/* So much of k at a time that the rows of a stay in the first-level cache while all panels read them. */
+static void emit_parts(Emit *e, Rows *rows)
+{
+    const Schedule *s = e->schedule;
+    int64_t last = s->depth ? (s->k - 1) / s->depth * s->depth : 0;
+    Loop loop;
+    LLVMValueRef zero = emit_i64(e, 0), all = emit_i64(e, s->k);
+    if (!last) {
+        rows->part = (Part){.from = zero, .to = all, .is_first = true, .is_last = true};
+        emit_panels(e, rows);
+        return;
+    }
+    rows->part = (Part){.from = zero, .is_first = true, .is_cut = true};
+    rows->part.to = emit_i64(e, s->depth);
+    emit_panels(e, rows);
+    if (last > s->depth) {
+        loop_open(e, &loop, emit_i64(e, s->depth), emit_i64(e, last), s->depth, 0, NULL);
+        rows->part = (Part){.from = loop.index, .is_cut = true};
+        rows->part.to = LLVMBuildAdd(e->builder, loop.index, emit_i64(e, s->depth), "");
+        emit_panels(e, rows);
+        loop_close(e, &loop, NULL);
+    }
+    rows->part = (Part){.from = emit_i64(e, last), .to = all, .is_last = true, .is_cut = true};
+    emit_panels(e, rows);
+}
+
 static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64_t block)
 {
     Loop loop;
@@ -299,7 +406,7 @@ static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64
     Rows rows = rows_of(e, t, block);
     loop_open_checked(e, &loop, from, to, e->schedule->tile[0].block);
     axis_bind(e, axis, loop.index, e->depth);
-    emit_panels(e, &rows);
+    emit_parts(e, &rows);
     axis_release(e, axis);
     loop_close(e, &loop, NULL);
 }
@@ -310,7 +417,7 @@ void emit_tiles(Emit *e, Tile *t)
     const Schedule *s = e->schedule;
     if (!s->tile_count) {
         Rows rows = rows_of(e, t, 1);
-        emit_panels(e, &rows);
+        emit_parts(e, &rows);
         return;
     }
     for (uint32_t i = 1; i < s->tile_count; i++)

@@ -8,6 +8,7 @@
  *
  * Factors of bf16 that are multiplied by more than one (Schedule.products): b [panel][k / 2][lane][2], a [row][k]. */
 #include "backends/cpu/emit.h"
+#include "ir/kernel/planning.h"
 
 /* What stands in scratch, by the values of axes. */
 typedef struct Area {
@@ -60,10 +61,18 @@ void transpose_lanes(Emit *e, LLVMValueRef *row, uint32_t width);
 void emit_pack_pairs_b(Emit *e, Tile *t);
 void emit_pack_pairs_a(Emit *e, Tile *t);
 void sum_pairs(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum);
-/* amx.c: the shapes of tiles, for the whole function; the sums of one tile of `rows` rows, left in memory, [row][vector]. */
+/* Some of k for the sums of one tile, which wait in `sums` if k is cut. */
+typedef struct Part {
+    LLVMValueRef from, to; /* points of k */
+    bool is_cut, is_first, is_last;
+    LLVMValueRef sums;
+    uint32_t rows;
+} Part;
+
+/* amx.c: the shapes of tiles, for the whole function; the sums of one tile, left in memory at `to`, [row][vector]. */
 void tiles_open(Emit *e);
 void tiles_close(Emit *e);
-void sum_tiles(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef sums);
+void sum_tiles(Emit *e, const Tile *t, const Area *panel, const Part *part, LLVMValueRef to);
 /* Mask of vector `vector` of the column at `index`; NULL: full. */
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector);
 /* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */

@@ -64,7 +64,7 @@ static void fill(Emit *e, const Block *block)
             axis_bind(e, t->vector, point(e, block->along, l, extent), level);
             LLVMValueRef value = evaluate_vector(e, block->load[i]);
             axis_plus(e, t->vector, width);
-            prefetch_access(e, e->kernel->scalar.at[block->load[i].id].access, type);
+            prefetch_access(e, e->kernel->scalar.at[block->load[i].id].access, type, 0, 1);
             axis_plus(e, t->vector, 0);
             emit_at(e, level);
             row[l] = to_memory(e, type, value, width);

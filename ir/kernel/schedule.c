@@ -437,7 +437,7 @@ void schedule_print(Text *out, const Schedule *s)
         if (s->products) {
             text_add(out, "  products %d, pairs ", s->products);
             print_axis(out, s->pair);
-            text_add(out, " of %" PRId64 ", lanes ", s->k_points);
+            text_add(out, " of %" PRId64 " by %" PRId64 ", first %d, lanes ", s->k_points, s->depth, s->a_first);
             print_axis(out, s->a_lanes);
             text_add(out, "\n");
         }

@@ -95,6 +95,8 @@ typedef struct Schedule {
     Products products;
     Axis pair;
     int64_t k_points; /* without the zeros behind */
+    int64_t depth;    /* tiles: points of k that all panels see before the next; 0: all */
+    bool a_first;     /* all of a task's rows are packed before its groups of panels */
     Axis a_lanes;     /* PACK_A_transposed: the axis of the tile that it is read along */
     uint32_t unroll;     /* of the innermost reduction axis */
     int64_t a_offset;    /* bytes into scratch */

@@ -10,7 +10,9 @@
 /* The same for a: along k it is a copy, along the rows a transposition. */
 #define ROW_CONTIGUOUS  0.06
 #define ROW_TRANSPOSED  0.25
+#define SCATTERED       4 /* times what single products lose by it: there is less time beside */
 #define FEW_LANES       8
+#define FIRST_MOST      (16 << 20) /* bytes of a that are packed at once */
 #define ROOM                                                                                       \
     64 /* elements behind a row of a: zeros up to a whole step, and what vectors run over */
 
@@ -63,12 +65,26 @@ static Axis lanes_of_a(const Planning *p, const Candidate *c, const Schedule *s)
     return (Axis){0};
 }
 
-/* Panels of b that stay in the second-level cache beside what passes by. */
+/* Panels of b that stay in the second-level cache beside what passes by, which is more if there are several groups of them. */
 static int64_t fitting_panels(const Planning *p, const Candidate *c)
 {
-    int64_t bytes = padded_points(p) * c->vectors * p->target->lanes * 2;
+    int64_t column = (int64_t)c->vectors * p->target->lanes, bytes = padded_points(p) * column * 2;
+    int64_t all = plan_ceiling(plan_extent(p, c->vector), column);
     int64_t panels = p->target->l2 * 5 / 8 / bytes;
+    if (panels < all) panels = p->target->l2 * 3 / 8 / bytes;
     return panels < 1 ? 1 : panels;
+}
+
+/* Rows of a that a task has, if they are to be packed before its groups of panels and not again for each; else 0. */
+static int64_t first_rows(const Planning *p, const Schedule *s)
+{
+    int64_t column = (int64_t)s->vectors * s->width;
+    bool is_one_group =
+        plan_ceiling(schedule_task_points(s, p->kernel, s->vector), column) <= s->panels;
+    if (is_one_group || !s->tile_count || s->order_count != s->packed_loops) return 0;
+    int64_t rows = schedule_task_points(s, p->kernel, s->tile[0].axis), block = s->tile[0].block;
+    rows = plan_ceiling(rows, block) * block;
+    return rows * (s->rows / block) * s->k * 2 <= FIRST_MOST ? rows : 0;
 }
 
 double pairs_cost(const Planning *p, Candidate *c)
@@ -77,18 +93,28 @@ double pairs_cost(const Planning *p, Candidate *c)
     static const double pack_b[] = {PAIR_CONTIGUOUS, PAIR_TRANSPOSED, PAIR_SINGLE};
     int64_t column = (int64_t)p->target->lanes * c->vectors, extent = plan_extent(p, c->vector);
     int64_t panels = plan_ceiling(extent, column);
-    double groups = (double)plan_ceiling(panels, fitting_panels(p, c));
     double others = (double)(plan_points(p, c->of.n | c->of.batch) / extent);
     double m = (double)plan_points(p, c->of.m), k = (double)packed_points(p);
     double products = plan_tile(p, c, &s) * (double)panels * steps_of(p);
     c->reading = reading_of_b(p, c);
     double packing = (double)(panels * column) * k * pack_b[c->reading];
     bool is_along_k = plan_reads_along(p, c->of.a, p->inner_k);
-    packing += groups * m * k *
+    packing += m * k *
                (is_along_k                ? ROW_CONTIGUOUS
                 : lanes_of_a(p, c, &s).id ? ROW_TRANSPOSED
                                           : PAIR_SINGLE);
-    return others * (products + packing + plan_finish_cost(p, c) * (double)extent * m);
+    return others * (products + packing + SCATTERED * plan_finish_cost(p, c) * (double)extent * m);
+}
+
+/* The rows of a tile are to stay in the first-level cache while b streams past them: two thirds of it at most, and half of it where k is
+ * cut and sums pass by too. */
+static int64_t depth_of(const Planning *p, const Schedule *s)
+{
+    int64_t steps = s->k / TILE_DEPTH, fitting = p->target->l1 / (TILE_ROWS * TILE_DEPTH * 2);
+    int64_t most = fitting / 2;
+    if (p->products != PRODUCTS_tiles || steps <= fitting * 2 / 3 || s->panels == 1 || most < 1)
+        return 0;
+    return plan_ceiling(steps, plan_ceiling(steps, most)) * TILE_DEPTH;
 }
 
 static void place_pairs(Schedule *s)
@@ -100,6 +126,7 @@ static void place_pairs(Schedule *s)
     for (uint32_t i = 1; i < s->tile_count; i++)
         rows *= s->tile[i].block;
     s->a_pitch = s->k + ROOM / 2;
+    if (s->depth) s->sums_offset = plan_reserve(s, s->panels * TILE_ROWS * column * 4);
     s->a_offset = plan_reserve(s, ((rows + TILE_ROWS + s->width) * s->a_pitch + ROOM) * 2);
 }
 
@@ -124,7 +151,10 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
     plan_fit_panels(p, &s);
     s.a_lanes = lanes_of_a(p, best, &s);
     s.pack_a = s.a_lanes.id ? PACK_A_transposed : PACK_A_along_k;
-    s.a_rows = s.tile_count ? s.tile[0].block : 1;
+    s.a_rows = first_rows(p, &s);
+    s.a_first = s.a_rows > 0;
+    if (!s.a_first) s.a_rows = s.tile_count ? s.tile[0].block : 1;
+    s.depth = depth_of(p, &s);
     s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);
     place_pairs(&s);
     return s;

@@ -5,10 +5,12 @@
  * One thread is timed by the CPU time it takes, so that other programs on the machine disturb less. */
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
+#include "ir/base/bits.h"
 #include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #define STEPS 10000
@@ -67,15 +69,28 @@ static double median_seconds(Bench *bench, const Plan *plan, Share *share)
     return seconds[RUNS / 2];
 }
 
+/* On large pages, as the executor's arenas are. */
+static void *large_pages(size_t bytes)
+{
+    const size_t page = (size_t)2 << 20;
+    bytes = (bytes + page - 1) / page * page;
+    void *at = aligned_alloc(page, bytes);
+    madvise(at, bytes, MADV_HUGEPAGE);
+    return at;
+}
+
 static void **buffers_of(const Kernel *kernel)
 {
     void **buffer = calloc(kernel->buffer.count, sizeof *buffer);
     for (uint32_t i = 0; i < kernel->buffer.count; i++) {
         size_t bytes =
             (size_t)kernel->buffer.at[i].elements * type_info[kernel->buffer.at[i].type].bytes;
-        buffer[i] = aligned_alloc(64, (bytes + 63) / 64 * 64);
-        for (size_t k = 0; k + 4 <= bytes; k += 4)
-            ((float *)buffer[i])[k / 4] = (float)(k % 997) * 0.001f;
+        buffer[i] = large_pages(bytes);
+        bool is_bf16 = kernel->buffer.at[i].type == TYPE_bf16;
+        for (size_t k = 0; k < bytes / 4 && !is_bf16; k++)
+            ((float *)buffer[i])[k] = (float)(4 * k % 997) * 0.001f;
+        for (size_t k = 0; k < bytes / 2 && is_bf16; k++) /* no denormal numbers among them */
+            ((uint16_t *)buffer[i])[k] = bits_bf16_of((float)(k % 997) * 0.001f);
     }
     return buffer;
 }
@@ -94,7 +109,7 @@ static void measure(Bench *bench, const char *name, const Kernel *kernel, double
         printf("%-28s does not link\n", name);
         return;
     }
-    share.scratch = aligned_alloc(64, (size_t)share.bytes * threads_count(bench->threads) + 64);
+    share.scratch = large_pages((size_t)share.bytes * threads_count(bench->threads) + 64);
     double seconds = median_seconds(bench, &plan, &share);
     printf("%-28s %9.1f us ", name, seconds * 1e6);
     if (flops > 0)
@@ -411,10 +426,10 @@ static void run_products(Bench *b)
             char name[48];
             Type type = is_narrow ? TYPE_bf16 : TYPE_f32;
             snprintf(name, sizeof name, "%s %s", is_narrow ? "bf16" : "f32", all[i].name);
-            const Kernel *kernel = product_of(b->arena, type, all[i].m, all[i].n, all[i].k,
-                                              all[i].a_t, all[i].b_t);
-            measure(b, name, kernel,
-                    2.0 * (double)all[i].m * (double)all[i].n * (double)all[i].k, 0);
+            const Kernel *kernel =
+                product_of(b->arena, type, all[i].m, all[i].n, all[i].k, all[i].a_t, all[i].b_t);
+            measure(b, name, kernel, 2.0 * (double)all[i].m * (double)all[i].n * (double)all[i].k,
+                    0);
         }
 }
 

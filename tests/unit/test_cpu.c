@@ -243,6 +243,29 @@ START_TEST(products_of_bf16)
 }
 END_TEST
 
+/* Schedules that cut everything there is to cut: several groups of panels, parts of k, factors packed once for all groups. */
+START_TEST(small_caches)
+{
+    for (int level = 0; level < LEVELS; level++) {
+        Bench bench;
+        if (!bench_open(&bench, levels[level])) continue;
+        bench.target.schedule.l1 = 8 << 10;
+        bench.target.schedule.l2 = 64 << 10;
+        bool is_whole = !bench.target.has_fma;
+        for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+            RandomKind kind = seed % 2 ? RANDOM_contraction_of_bf16 : RANDOM_contraction;
+            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed, is_whole);
+        }
+        for (int layout = 0; layout < 8; layout++) {
+            Type type = layout % 3 ? TYPE_bf16 : TYPE_f32;
+            Kernel *kernel = product(bench.arena, type, 39, 136 + layout, 390 + layout, layout);
+            check_kernel(&bench, kernel, (uint64_t)layout, is_whole);
+        }
+        bench_close(&bench);
+    }
+}
+END_TEST
+
 /* is_last: images have their channels innermost. */
 typedef struct Convolution {
     int64_t batch, channels, out, side, taps, padding, stride;
@@ -545,6 +568,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, contractions);
     tcase_add_test(tests, products);
     tcase_add_test(tests, products_of_bf16);
+    tcase_add_test(tests, small_caches);
     tcase_add_test(tests, convolutions);
     tcase_add_test(tests, convolutions_of_bf16);
     tcase_add_test(tests, contractions_of_bf16);
