@@ -31,19 +31,19 @@ static LLVMValueRef pair_up(Emit *e, LLVMValueRef first, LLVMValueRef second)
     return LLVMBuildOr(b, LLVMBuildLShr(b, low, whole_of(e, 32, 16, width), ""), high, "");
 }
 
-/* Pairs of twice as many lanes, which lie along k; those outside of the mask are 0. */
+/* Pairs of all lanes, which lie along k; those outside of the mask are 0. */
 static LLVMValueRef pair_along(Emit *e, Scalar factor)
 {
-    uint32_t width = e->schedule->width;
+    uint32_t pairs = e->width / 2;
     LLVMBuilderRef b = e->builder;
-    LLVMTypeRef type = i32_vector(e, width);
+    LLVMTypeRef type = i32_vector(e, pairs);
     LLVMValueRef value = evaluate_vector(e, factor);
     emit_at(e, e->depth);
-    value = to_memory(e, TYPE_bf16, value, 2 * width);
+    value = to_memory(e, TYPE_bf16, value, e->width);
     if (e->mask) value = LLVMBuildSelect(b, e->mask, value, LLVMConstNull(LLVMTypeOf(value)), "");
     value = LLVMBuildBitCast(b, value, type, "");
     if (!is_first_high(e)) return value;
-    LLVMValueRef half = whole_of(e, 32, 16, width);
+    LLVMValueRef half = whole_of(e, 32, 16, pairs);
     return emit_intrinsic(e, "llvm.fshl", 1, &type, 3, (LLVMValueRef[]){value, value, half});
 }
 
@@ -197,14 +197,14 @@ static void pack_block(Emit *e, VectorLoop *loop)
     axis_release(e, s->vector);
 }
 
-static void along_k(Emit *e, const Packing *p, VectorBody *body)
+static void along_k(Emit *e, const Packing *p, uint32_t width, VectorBody *body)
 {
     uint32_t last = p->runs->count - 1;
     vector_loop(e, &(VectorLoop){.axis = p->runs->axis[last],
                                  .from = p->runs->from[last],
                                  .to = p->runs->to[last],
                                  .extent = p->runs->extent[last],
-                                 .width = 2 * e->schedule->width,
+                                 .width = width,
                                  .body = body,
                                  .user = (void *)p});
     axis_bind(e, p->runs->axis[last], emit_i64(e, 0), 0);
@@ -212,7 +212,7 @@ static void along_k(Emit *e, const Packing *p, VectorBody *body)
 
 static void pack_blocks(Emit *e, const Packing *p)
 {
-    along_k(e, p, pack_block);
+    along_k(e, p, 2 * e->schedule->width, pack_block);
 }
 
 static void pack_panel_of_blocks(Emit *e, Tile *t, const Area *panel, LLVMValueRef index)
@@ -263,7 +263,8 @@ static void pack_row_part(Emit *e, VectorLoop *loop)
 
 static void pack_row(Emit *e, const Packing *p)
 {
-    along_k(e, p, pack_row_part);
+    uint32_t width = e->schedule->width;
+    along_k(e, p, inner_extent(p) <= width ? width : 2 * width, pack_row_part);
 }
 
 /* As many rows as there are lanes, and as many pairs of each.  Rows past the last lie behind all others of their axis, which are written
