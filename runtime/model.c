@@ -1,11 +1,11 @@
 #include "ir/base/boundary.h"
 #include "passes/pass.h"
 #include "runtime/compile.h"
+#include "runtime/core/cores.h"
 #include "runtime/state.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct Opening {
     mlc_model *model;
@@ -114,8 +114,7 @@ static const char *copied(Arena *arena, const char *text)
 
 static void set_options(mlc_model *model, const mlc_model_options *o)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    model->threads = o && o->threads > 0 ? o->threads : cores > 0 ? (int)cores : 1;
+    model->threads = o && o->threads > 0 ? o->threads : (int)cores_usable();
     model->folder = folder_of(model->arena, model->path);
     model->data_folder = o && o->data_folder ? copied(model->arena, o->data_folder) : model->folder;
     model->cache_folder = session_cache_folder(model->arena, o ? o->cache_folder : NULL);

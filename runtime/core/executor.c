@@ -5,20 +5,44 @@
 #include <sys/mman.h>
 #include <time.h>
 
-/* Work below which waking the other threads costs more than it saves: measured, a round of threads takes 1 to 2 microseconds,
- * in which one core does some 50,000 operations or moves some 30,000 bytes. */
+/* Work below which a second thread costs more than it saves: measured, a phase of threads takes some 300 ns and what moves to
+ * another core's caches comes on top. */
 #define GRAIN_FLOPS 100000
 #define GRAIN_BYTES 65536
 
 #define LARGE_PAGE ((size_t)2 << 20)
 
+typedef struct Step { /* a call, ready to run */
+    KernelFunction *function;
+    void **buffer;
+    int64_t tasks;
+    bool is_shared; /* among all threads */
+} Step;
+
+/* A pointer that the caller of a run decides. */
+typedef struct Slot {
+    void **at;
+    uint32_t index; /* of the input, output or state */
+    int64_t offset;
+} Slot;
+
+typedef struct Slots {
+    uint32_t count;
+    Slot *at;
+} Slots;
+
 struct Executor {
     const Module *module;
     Threads *threads;
     KernelCode *code;
-    void ***buffer; /* of each call: pointers, filled in before it runs */
+    Step *step;     /* of each call */
+    void **pointer; /* of all calls' buffers */
+    Slots slots[PLACE_literal];
+    uint32_t state_count;
+    void **state; /* where each was in the last run: they hardly ever move */
     char *arena, *scratch;
     int64_t scratch_bytes; /* a thread */
+    bool is_shared;        /* any step */
     double *seconds;
     Interval *share;
     bool is_profiled;
@@ -26,8 +50,7 @@ struct Executor {
 };
 
 typedef struct Share {
-    const KernelCode *code;
-    void *const *buffer;
+    const Step *step;
     char *scratch;
     int64_t scratch_bytes;
     Interval *interval; /* of each thread; NULL: not profiled */
@@ -44,11 +67,11 @@ static double now(void)
 static void run_share(void *user, uint32_t thread, int64_t begin, int64_t end)
 {
     const Share *share = user;
-    share->code->function(share->buffer, begin, end,
+    share->step->function(share->step->buffer, begin, end,
                           share->scratch + thread * share->scratch_bytes);
 }
 
-/* A thread is called several times a round: from its first begin to its last end. */
+/* A thread is called several times a step: from its first begin to its last end. */
 static void run_timed_share(void *user, uint32_t thread, int64_t begin, int64_t end)
 {
     const Share *share = user;
@@ -61,7 +84,7 @@ static void run_timed_share(void *user, uint32_t thread, int64_t begin, int64_t 
 /* Large buffers on large pages, where the system gives those to who asks: no more than the bytes are touched either way. */
 static void *aligned(int64_t bytes)
 {
-    size_t size = (size_t)(bytes + 63) / 64 * 64 + (bytes <= 0 ? 64 : 0);
+    size_t size = bytes > 0 ? (size_t)bytes : 1;
     bool is_large = size >= LARGE_PAGE;
     void *at;
     if (posix_memalign(&at, is_large ? LARGE_PAGE : 64, size)) return NULL;
@@ -69,24 +92,88 @@ static void *aligned(int64_t bytes)
     return at;
 }
 
-static Status allocate(Executor *x)
+/* --- where buffers are ------------------------------------------------------------------------------------------------- */
+
+static void *resolve(Executor *x, const Region *region, void **at)
+{
+    switch (region->place) {
+    case PLACE_arena: return x->arena + region->offset;
+    case PLACE_literal: return (char *)x->module->literal.at[region->index].bytes + region->offset;
+    case PLACE_state:
+    case PLACE_input:
+    case PLACE_output: break;
+    }
+    Slots *slots = &x->slots[region->place];
+    slots->at[slots->count++] = (Slot){at, region->index, region->offset};
+    return NULL;
+}
+
+static void fill(const Slots *slots, void *const *base)
+{
+    for (uint32_t i = 0; i < slots->count; i++) {
+        const Slot *slot = &slots->at[i];
+        *slot->at = (char *)base[slot->index] + slot->offset;
+    }
+}
+
+static void fill_all(Executor *x, const void *const *input, void *const *output, void *const *state)
+{
+    fill(&x->slots[PLACE_input], (void *const *)input); /* only ever read */
+    fill(&x->slots[PLACE_output], output);
+    size_t size = x->state_count * sizeof *state;
+    if (!size || !memcmp(x->state, state, size)) return;
+    memcpy(x->state, state, size);
+    fill(&x->slots[PLACE_state], state);
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------------ */
+
+static void prepare(Executor *x)
+{
+    void **next = x->pointer;
+    for (uint32_t i = 0; i < x->module->call.count; i++) {
+        const Call *call = &x->module->call.at[i];
+        const KernelCode *code = &x->code[call->kernel];
+        bool is_large = call->flops >= GRAIN_FLOPS || call->bytes >= GRAIN_BYTES;
+        bool is_shared = is_large && code->tasks > 1 && threads_count(x->threads) > 1;
+        x->step[i] = (Step){code->function, next, code->tasks, is_shared};
+        x->is_shared |= is_shared;
+        for (uint32_t k = 0; k < call->count; k++, next++)
+            *next = resolve(x, &call->binding[k], next);
+    }
+}
+
+static void count_states(Executor *x, const Call *call)
+{
+    for (uint32_t k = 0; k < call->count; k++)
+        if (call->binding[k].place == PLACE_state && call->binding[k].index >= x->state_count)
+            x->state_count = call->binding[k].index + 1;
+}
+
+static bool allocate(Executor *x)
 {
     const Module *module = x->module;
     uint32_t kernels = module->kernel.count, calls = module->call.count;
+    size_t buffers = 1;
     for (uint32_t i = 0; i < kernels; i++)
         if (x->code[i].scratch > x->scratch_bytes) x->scratch_bytes = x->code[i].scratch;
+    for (uint32_t i = 0; i < calls; i++) {
+        buffers += module->call.at[i].count;
+        count_states(x, &module->call.at[i]);
+    }
     x->scratch_bytes = (x->scratch_bytes + 63) / 64 * 64;
     x->arena = aligned(module->arena_bytes);
     x->scratch = aligned(x->scratch_bytes * threads_count(x->threads));
     x->seconds = calloc(calls + 1, sizeof *x->seconds);
     x->share = calloc((size_t)calls * threads_count(x->threads) + 1, sizeof *x->share);
-    x->buffer = calloc(calls + 1, sizeof *x->buffer);
-    if (!x->arena || !x->scratch || !x->seconds || !x->share || !x->buffer) return STATUS_no_memory;
-    for (uint32_t i = 0; i < calls; i++) {
-        x->buffer[i] = calloc(module->call.at[i].count + 1, sizeof *x->buffer[i]);
-        if (!x->buffer[i]) return STATUS_no_memory;
-    }
-    return STATUS_ok;
+    x->step = calloc(calls + 1, sizeof *x->step);
+    x->pointer = calloc(buffers, sizeof *x->pointer);
+    x->state = calloc(x->state_count + 1, sizeof *x->state);
+    bool has_slots = true;
+    for (uint32_t i = 0; i < PLACE_literal; i++)
+        has_slots &= (x->slots[i].at = calloc(buffers, sizeof(Slot))) != NULL;
+    return x->arena && x->scratch && x->seconds && x->share && x->step && x->pointer && x->state &&
+           has_slots;
 }
 
 Status executor_open(const Module *module, const KernelCode *code, Threads *threads,
@@ -98,15 +185,12 @@ Status executor_open(const Module *module, const KernelCode *code, Threads *thre
     x->module = module;
     x->threads = threads;
     x->code = calloc(module->kernel.count + 1, sizeof *x->code);
-    Status status = STATUS_no_memory;
-    if (x->code) {
-        memcpy(x->code, code, module->kernel.count * sizeof *code);
-        status = allocate(x);
-    }
-    if (status != STATUS_ok) {
+    if (x->code) memcpy(x->code, code, module->kernel.count * sizeof *code);
+    if (!x->code || !allocate(x)) {
         executor_close(x);
-        return status;
+        return STATUS_no_memory;
     }
+    prepare(x);
     *executor = x;
     return STATUS_ok;
 }
@@ -114,9 +198,11 @@ Status executor_open(const Module *module, const KernelCode *code, Threads *thre
 void executor_close(Executor *x)
 {
     if (!x) return;
-    for (uint32_t i = 0; x->buffer && i < x->module->call.count; i++)
-        free(x->buffer[i]);
-    free(x->buffer);
+    for (uint32_t i = 0; i < PLACE_literal; i++)
+        free(x->slots[i].at);
+    free(x->step);
+    free(x->pointer);
+    free(x->state);
     free(x->seconds);
     free(x->share);
     free(x->scratch);
@@ -125,58 +211,54 @@ void executor_close(Executor *x)
     free(x);
 }
 
-typedef struct Outside {
-    const void *const *input;
-    void *const *output;
-    void *const *state;
-} Outside;
+/* --- running ------------------------------------------------------------------------------------------------------------ */
 
-static void *resolve(const Executor *x, const Region *region, const Outside *outside)
+static void run_step(const Executor *x, const Step *step)
 {
-    char *base = NULL;
-    switch (region->place) {
-    case PLACE_arena: base = x->arena; break;
-    case PLACE_state: base = outside->state[region->index]; break;
-    case PLACE_input: base = (char *)outside->input[region->index]; break; /* only ever read */
-    case PLACE_output: base = outside->output[region->index]; break;
-    case PLACE_literal: base = (char *)x->module->literal.at[region->index].bytes; break;
+    if (!step->is_shared) {
+        step->function(step->buffer, 0, step->tasks, x->scratch);
+        return;
     }
-    return base + region->offset;
+    Share share = {step, x->scratch, x->scratch_bytes, NULL, 0};
+    threads_run(x->threads, step->tasks, run_share, &share);
 }
 
-static void run_call(Executor *x, uint32_t i, const Outside *outside)
+static void run_timed_step(const Executor *x, uint32_t i)
 {
-    const Call *call = &x->module->call.at[i];
-    const KernelCode *code = &x->code[call->kernel];
-    void **buffer = x->buffer[i];
-    for (uint32_t k = 0; k < call->count; k++)
-        buffer[k] = resolve(x, &call->binding[k], outside);
-    Share share = {code, buffer, x->scratch, x->scratch_bytes, NULL, x->begin};
-    if (x->is_profiled) share.interval = x->share + (size_t)i * threads_count(x->threads);
-    ThreadWork *work = x->is_profiled ? run_timed_share : run_share;
-    if (call->flops < GRAIN_FLOPS && call->bytes < GRAIN_BYTES)
-        work(&share, 0, 0, code->tasks);
+    const Step *step = &x->step[i];
+    Share share = {step, x->scratch, x->scratch_bytes,
+                   x->share + (size_t)i * threads_count(x->threads), x->begin};
+    if (step->is_shared)
+        threads_run(x->threads, step->tasks, run_timed_share, &share);
     else
-        threads_run(x->threads, code->tasks, work, &share);
+        run_timed_share(&share, 0, 0, step->tasks);
 }
 
-void executor_run(Executor *x, const void *const *input, void *const *output, void *const *state)
+static void run_profiled(Executor *x)
 {
-    Outside outside = {input, output, state};
     uint32_t calls = x->module->call.count;
-    FloatMode mode = float_mode_enter();
-    double before = 0;
-    if (x->is_profiled) {
-        memset(x->share, 0, (size_t)calls * threads_count(x->threads) * sizeof *x->share);
-        x->begin = before = now();
-    }
+    memset(x->share, 0, (size_t)calls * threads_count(x->threads) * sizeof *x->share);
+    double before = now();
+    x->begin = before;
     for (uint32_t i = 0; i < calls; i++) {
-        run_call(x, i, &outside);
-        if (!x->is_profiled) continue;
+        run_timed_step(x, i);
         double after = now();
         x->seconds[i] = after - before;
         before = after;
     }
+}
+
+void executor_run(Executor *x, const void *const *input, void *const *output, void *const *state)
+{
+    fill_all(x, input, output, state);
+    FloatMode mode = float_mode_enter();
+    if (x->is_shared) threads_expect(x->threads, true);
+    if (x->is_profiled)
+        run_profiled(x);
+    else
+        for (uint32_t i = 0; i < x->module->call.count; i++)
+            run_step(x, &x->step[i]);
+    if (x->is_shared) threads_expect(x->threads, false);
     float_mode_leave(mode);
 }
 

@@ -1,50 +1,54 @@
-/* A round of work: the caller opens the gate, workers that see it in time join, the caller closes it when no task is left to
- * take and waits for those that joined.  A worker that comes late finds the gate closed and has missed nothing. */
+/* A phase of work: the caller opens it, threads that see it in time take part, the caller closes it when there is nothing left to
+ * take and waits for those that are still at it.  A thread that comes late finds the phase closed and has missed nothing.
+ *
+ * Two lines of memory travel in a phase, so that it costs some 300 ns: the caller's, which says what there is to do, and each worker's
+ * seat, on which it says that it is busy.  A worker marks its seat and then looks once more whether the phase is open; the
+ * caller closes the phase and then looks at the seats: one of the two sees the other (Dekker's argument). */
 #include "runtime/core/threads.h"
+#include "runtime/core/cores.h"
 #include "runtime/core/float_mode.h"
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-/* Rounds of waiting before a thread sleeps: about thirty microseconds, longer than the small kernels between two large ones
- * take.  With more threads than cores spinning only takes time from those that work. */
-#define SPINS 700
+/* How long threads look for work before they sleep; between the steps of a loop, and where more is expected: longer than the small
+ * kernels between two large ones take.  With more threads than cores waiting only takes time from those that work. */
+#define WAIT_SECONDS     50e-6
+#define EXPECTED_SECONDS 500e-6
 
-/* A thread takes its range in so many parts, and others may take what is left. */
+/* A thread takes its range in at most so many parts, and others may take what is left. */
 #define PARTS 8
 
-/* The gate: round in the upper half, then whether it is open, then how many workers joined. */
-#define GATE_OPEN   ((uint64_t)1 << 31)
-#define GATE_JOINED (GATE_OPEN - 1)
+#define TAKEN_BITS 16 /* of a seat's `taken`: parts; above them the phase */
 
-typedef struct Range {
-    _Alignas(64) atomic_llong next;
-    int64_t end, part;
-} Range;
-
-typedef struct Worker {
+typedef struct Seat { /* of one thread; nobody else's on the same pair of lines */
+    _Alignas(128) _Atomic uint64_t busy; /* the phase that it works on; 0: none */
+    _Atomic uint64_t taken;              /* parts of its range; of an earlier phase: none */
     struct Threads *threads;
     uint32_t number;
-    pthread_t thread;
-} Worker;
+} Seat;
 
 struct Threads {
-    uint32_t count, started, spins;
-    _Alignas(64) atomic_uint round; /* what workers sleep on */
-    atomic_uint sleepers;
-    atomic_bool closing;
-    ThreadWork *work; /* of the round, written while the gate is closed */
+    uint32_t count, started;
+    bool waits; /* before it sleeps */
+    Seat *seat;
+    pthread_t *worker;
+    Placement *placement; /* NULL: left to the system */
+    int caller_cpu;       /* that workers keep off */
+    /* What there is to do: written while the phase is closed and nobody is busy. */
+    _Alignas(128) _Atomic uint64_t phase; /* odd: open */
+    ThreadWork *work;
     void *user;
-    _Alignas(64) _Atomic uint64_t gate;
-    _Alignas(64) atomic_uint finished; /* workers that joined and are done */
+    int64_t tasks;
+    atomic_bool closing, expected;
+    _Alignas(128) atomic_uint sleepers; /* workers */
     atomic_bool caller_sleeps;
-    Range *range;
-    Worker *worker;
 };
 
 static void rest(void)
@@ -56,94 +60,135 @@ static void rest(void)
 #endif
 }
 
-static void sleep_while(atomic_uint *word, unsigned value)
+/* Futexes are of 32 bits: the lower half, which is different whenever the whole is for any time that a thread could sleep. */
+static unsigned *lower_half(_Atomic uint64_t *word)
 {
-    syscall(SYS_futex, (unsigned *)word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    return (unsigned *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
-static void wake(atomic_uint *word, int how_many)
+static void sleep_while(_Atomic uint64_t *word, uint64_t value)
 {
-    syscall(SYS_futex, (unsigned *)word, FUTEX_WAKE_PRIVATE, how_many, NULL, NULL, 0);
+    syscall(SYS_futex, lower_half(word), FUTEX_WAIT_PRIVATE, (unsigned)value, NULL, NULL, 0);
 }
 
-static void work_through(Threads *t, Range *range, uint32_t number)
+static void wake(_Atomic uint64_t *word, int how_many)
 {
-    for (;;) {
-        int64_t begin = atomic_fetch_add(&range->next, range->part), end = begin + range->part;
-        if (begin >= range->end) return;
-        t->work(t->user, number, begin, end < range->end ? end : range->end);
-    }
+    syscall(SYS_futex, lower_half(word), FUTEX_WAKE_PRIVATE, how_many, NULL, NULL, 0);
 }
 
-static void do_tasks(Threads *t, uint32_t number)
+/* --- what all do in a phase ---------------------------------------------------------------------------------------------- */
+
+/* The first ranges, the caller's among them, are the longer ones. */
+static int64_t range_begin(const Threads *t, uint32_t number)
+{
+    return (t->tasks * number + t->count - 1) / t->count;
+}
+
+/* False: the range of that seat is taken. */
+static bool take_part(Seat *seat, uint64_t phase, int64_t parts, int64_t *part)
+{
+    uint64_t now = atomic_load_explicit(&seat->taken, memory_order_relaxed), taken;
+    do {
+        taken = now >> TAKEN_BITS == phase ? now & ((1u << TAKEN_BITS) - 1) : 0;
+        if ((int64_t)taken >= parts) return false;
+    } while (!atomic_compare_exchange_weak(&seat->taken, &now, (phase << TAKEN_BITS) + taken + 1));
+    *part = (int64_t)taken;
+    return true;
+}
+
+static void work_through(Threads *t, uint64_t phase, uint32_t whose, uint32_t number)
+{
+    int64_t begin = range_begin(t, whose), tasks = range_begin(t, whose + 1) - begin;
+    int64_t parts = tasks < PARTS ? tasks : PARTS, part;
+    while (take_part(&t->seat[whose], phase, parts, &part))
+        t->work(t->user, number, begin + tasks * part / parts, begin + tasks * (part + 1) / parts);
+}
+
+static void do_tasks(Threads *t, uint64_t phase, uint32_t number)
 {
     for (uint32_t i = 0; i < t->count; i++)
-        work_through(t, &t->range[(number + i) % t->count], number);
+        work_through(t, phase, (number + i) % t->count, number);
 }
 
-static unsigned next_round(Threads *t, unsigned seen)
+/* --- waiting and workers ------------------------------------------------------------------------------------------------------------ */
+
+static double now(void)
 {
-    for (uint32_t i = 0; i < t->spins; i++) {
-        unsigned now = atomic_load_explicit(&t->round, memory_order_acquire);
-        if (now != seen) return now;
-        rest();
-    }
-    /* Counted before the last look, so that the caller, who writes the round first, sees either. */
-    atomic_fetch_add(&t->sleepers, 1);
-    while (atomic_load(&t->round) == seen)
-        sleep_while(&t->round, seen);
-    atomic_fetch_sub(&t->sleepers, 1);
-    return atomic_load(&t->round);
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static bool join(Threads *t)
+/* False: it has not come to be. */
+static bool await_change(Threads *t, _Atomic uint64_t *word, uint64_t value)
 {
-    uint64_t gate = atomic_load(&t->gate);
-    while (gate & GATE_OPEN)
-        if (atomic_compare_exchange_weak(&t->gate, &gate, gate + 1)) return true;
+    double begin = t->waits ? now() : 0;
+    do {
+        for (int i = 0; i < 64; i++) {
+            if (atomic_load_explicit(word, memory_order_acquire) != value) return true;
+            rest();
+        }
+    } while (t->waits && now() - begin < (atomic_load_explicit(&t->expected, memory_order_relaxed)
+                                              ? EXPECTED_SECONDS
+                                              : WAIT_SECONDS));
     return false;
+}
+
+static uint64_t next_phase(Threads *t, uint64_t seen)
+{
+    if (!await_change(t, &t->phase, seen)) {
+        /* Counted before the last look, so that the caller, who writes the phase first, sees either. */
+        atomic_fetch_add(&t->sleepers, 1);
+        while (atomic_load(&t->phase) == seen)
+            sleep_while(&t->phase, seen);
+        atomic_fetch_sub(&t->sleepers, 1);
+    }
+    return atomic_load(&t->phase);
+}
+
+static void take_part_in(Threads *t, uint64_t phase, Seat *seat)
+{
+    atomic_store(&seat->busy, phase);
+    if (atomic_load(&t->phase) == phase) do_tasks(t, phase, seat->number);
+    atomic_store(&seat->busy, 0);
+    if (atomic_load(&t->caller_sleeps)) wake(&seat->busy, 1);
 }
 
 static void *worker_main(void *user)
 {
-    Worker *worker = user;
-    Threads *t = worker->threads;
+    Seat *seat = user;
+    Threads *t = seat->threads;
     float_mode_enter();
-    for (unsigned seen = 0;;) {
-        seen = next_round(t, seen);
+    for (uint64_t seen = 0;;) {
+        seen = next_phase(t, seen);
         if (atomic_load(&t->closing)) return NULL;
-        if (!join(t)) continue;
-        do_tasks(t, worker->number);
-        atomic_fetch_add(&t->finished, 1);
-        if (atomic_load(&t->caller_sleeps)) wake(&t->finished, 1);
+        if (seen & 1) take_part_in(t, seen, seat);
     }
 }
 
-static void start_round(Threads *t)
+/* --- the caller ---------------------------------------------------------------------------------------------------------- */
+
+static void open_phase(Threads *t, uint64_t phase)
 {
-    atomic_fetch_add(&t->round, 1);
-    if (atomic_load(&t->sleepers)) wake(&t->round, (int)t->count);
+    atomic_store(&t->phase, phase);
+    if (atomic_load(&t->sleepers)) wake(&t->phase, (int)t->count);
 }
 
-static void open_gate(Threads *t)
+static void await_worker(Threads *t, Seat *seat, uint64_t phase)
 {
-    atomic_store(&t->finished, 0);
-    uint64_t round = (atomic_load(&t->gate) >> 32) + 1;
-    atomic_store(&t->gate, round << 32 | GATE_OPEN);
-    start_round(t);
-}
-
-static void close_gate(Threads *t)
-{
-    unsigned joined = (unsigned)(atomic_fetch_and(&t->gate, ~GATE_OPEN) & GATE_JOINED);
-    for (uint32_t i = 0; i < t->spins; i++) {
-        if (atomic_load_explicit(&t->finished, memory_order_acquire) == joined) return;
-        rest();
-    }
+    if (atomic_load(&seat->busy) != phase || await_change(t, &seat->busy, phase)) return;
     atomic_store(&t->caller_sleeps, true);
-    for (unsigned done; (done = atomic_load(&t->finished)) != joined;)
-        sleep_while(&t->finished, done);
+    while (atomic_load(&seat->busy) == phase)
+        sleep_while(&seat->busy, phase);
     atomic_store(&t->caller_sleeps, false);
+}
+
+static void place_workers(Threads *t)
+{
+    int cpu = sched_getcpu();
+    if (!t->placement || cpu == t->caller_cpu || cpu < 0) return;
+    t->caller_cpu = cpu;
+    placement_follow(t->placement, (uint32_t)cpu, t->worker);
 }
 
 void threads_run(Threads *t, int64_t tasks, ThreadWork *work, void *user)
@@ -153,31 +198,39 @@ void threads_run(Threads *t, int64_t tasks, ThreadWork *work, void *user)
         work(user, 0, 0, tasks);
         return;
     }
+    place_workers(t);
+    uint64_t phase = atomic_load_explicit(&t->phase, memory_order_relaxed) + 1;
     t->work = work;
     t->user = user;
-    for (uint32_t i = 0; i < t->count; i++) {
-        Range *range = &t->range[i];
-        int64_t begin = tasks * i / t->count;
-        range->end = tasks * (i + 1) / t->count;
-        range->part = (range->end - begin + PARTS - 1) / PARTS;
-        if (range->part < 1) range->part = 1;
-        atomic_store_explicit(&range->next, begin, memory_order_relaxed);
-    }
-    open_gate(t);
-    do_tasks(t, 0);
-    close_gate(t);
+    t->tasks = tasks;
+    open_phase(t, phase);
+    do_tasks(t, phase, 0);
+    atomic_store(&t->phase, phase + 1);
+    for (uint32_t i = 1; i < t->count; i++)
+        await_worker(t, &t->seat[i], phase);
 }
+
+void threads_expect(Threads *t, bool more)
+{
+    if (t->count > 1) atomic_store_explicit(&t->expected, more, memory_order_relaxed);
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------------ */
 
 static Threads *allocate(uint32_t count)
 {
-    Threads *t = aligned_alloc(64, sizeof *t);
+    Threads *t = aligned_alloc(_Alignof(Threads), sizeof *t);
     if (!t) return NULL;
-    *t = (Threads){.count = count};
-    t->range = aligned_alloc(64, count * sizeof *t->range);
+    *t = (Threads){.count = count, .caller_cpu = -1};
+    t->seat = aligned_alloc(_Alignof(Seat), count * sizeof *t->seat);
     t->worker = calloc(count, sizeof *t->worker);
-    if (t->range && t->worker) return t;
-    threads_close(t);
-    return NULL;
+    if (!t->seat || !t->worker) {
+        threads_close(t);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        t->seat[i] = (Seat){.threads = t, .number = i};
+    return t;
 }
 
 /* Signals belong to the program's threads, not to these. */
@@ -187,8 +240,7 @@ static bool start_workers(Threads *t)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (uint32_t i = 1; i < t->count; i++) {
-        t->worker[i] = (Worker){.threads = t, .number = i};
-        if (pthread_create(&t->worker[i].thread, NULL, worker_main, &t->worker[i])) break;
+        if (pthread_create(&t->worker[i], NULL, worker_main, &t->seat[i])) break;
         t->started++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -200,8 +252,8 @@ Status threads_open(uint32_t count, Threads **threads)
     *threads = NULL;
     Threads *t = allocate(count < 1 ? 1 : count);
     if (!t) return STATUS_no_memory;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    t->spins = cores > 0 && (long)t->count <= cores ? SPINS : 1;
+    t->waits = t->count > 1 && t->count <= cores_usable();
+    t->placement = t->waits ? placement_open(t->count) : NULL;
     if (start_workers(t)) {
         *threads = t;
         return STATUS_ok;
@@ -214,11 +266,12 @@ void threads_close(Threads *t)
 {
     if (!t) return;
     atomic_store(&t->closing, true);
-    start_round(t);
+    open_phase(t, atomic_load(&t->phase) + 2);
     for (uint32_t i = 1; i <= t->started; i++)
-        pthread_join(t->worker[i].thread, NULL);
+        pthread_join(t->worker[i], NULL);
+    placement_close(t->placement);
     free(t->worker);
-    free(t->range);
+    free(t->seat);
     free(t);
 }
 

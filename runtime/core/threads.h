@@ -4,6 +4,7 @@
  * its caches is used again; who is done helps the others, and a thread that the system does not run holds nobody up.  Workers
  * spin for some tens of microseconds after their work and then sleep. */
 #include "ir/base/status.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Threads Threads;
@@ -17,5 +18,8 @@ void threads_close(Threads *threads); /* NULL is fine */
 uint32_t threads_count(const Threads *threads);
 /* Returns when all tasks are done.  One caller at a time. */
 void threads_run(Threads *threads, int64_t tasks, ThreadWork *work, void *user);
+/* Between expect(true) and expect(false) more work comes soon: workers stay awake for longer, as long as nobody else wants their
+ * cores. */
+void threads_expect(Threads *threads, bool more);
 
 #endif
