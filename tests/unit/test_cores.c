@@ -1,5 +1,4 @@
 #include "runtime/core/cores.h"
-#include "runtime/core/threads.h"
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
@@ -111,32 +110,46 @@ START_TEST(files_of_nonsense_limit_nothing)
 }
 END_TEST
 
-static void note_cpu(void *user, uint32_t thread, int64_t begin, int64_t end)
+static void *wait_for(void *user)
 {
-    (void)begin;
-    (void)end;
-    ((int *)user)[thread] = sched_getcpu();
-    usleep(2000); /* long enough that every thread gets a task */
+    pthread_mutex_lock(user);
+    pthread_mutex_unlock(user);
+    return NULL;
 }
 
-/* On the machine that this runs on: the worker is not where the caller is. */
+/* CPUs of that core which the thread may run on, and others. */
+static void count_allowed(const Cores *cores, pthread_t thread, uint32_t core, int *there,
+                          int *away)
+{
+    cpu_set_t set;
+    ck_assert_int_eq(pthread_getaffinity_np(thread, sizeof set, &set), 0);
+    *there = *away = 0;
+    for (uint32_t i = 0; i < cores->cpu_count; i++)
+        if (CPU_ISSET(cores->cpu[i].cpu, &set)) *(cores->cpu[i].core == core ? there : away) += 1;
+}
+
+/* On the machine that this runs on, wherever the caller goes. */
 START_TEST(workers_keep_off_the_callers_core)
 {
+    pthread_mutex_t until_done = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t worker[2];
     Cores *cores = cores_open();
-    ck_assert_ptr_nonnull(cores);
-    Threads *threads;
-    int cpu[2] = {-1, -1};
-    bool has_two = cores->count >= 2 && cores_usable() >= 2;
-    free(cores);
-    if (!has_two) return; /* nowhere to go */
-    ck_assert_int_eq(threads_open(2, &threads), STATUS_ok);
-    int together = 0;
-    for (int round = 0; round < 20; round++) {
-        threads_run(threads, 2, note_cpu, cpu);
-        together += cpu[0] == cpu[1];
+    Placement *placement = placement_open(2);
+    ck_assert_int_eq(placement != NULL, cores->count >= 2);
+    pthread_mutex_lock(&until_done);
+    ck_assert_int_eq(pthread_create(&worker[1], NULL, wait_for, &until_done), 0);
+    for (uint32_t i = 0; placement && i < 2 * cores->cpu_count; i++) {
+        Cpu at = cores->cpu[i % cores->cpu_count];
+        int there, away;
+        placement_follow(placement, at.cpu, worker);
+        count_allowed(cores, worker[1], at.core, &there, &away);
+        ck_assert_int_eq(there, 0);
+        ck_assert_int_gt(away, 0);
     }
-    ck_assert_int_le(together, 2); /* the caller may be moved between being looked at and working */
-    threads_close(threads);
+    pthread_mutex_unlock(&until_done);
+    pthread_join(worker[1], NULL);
+    placement_close(placement);
+    free(cores);
 }
 END_TEST
 
