@@ -123,7 +123,8 @@ static double lanes_at_work(const Planning *p, Along along)
     return use_of(extent_of(p->kernel, along.axis), points) * points * minor;
 }
 
-#define WOVEN 4 /* points of a woven axis at most */
+#define WOVEN  4 /* points of a woven axis at most */
+#define INSIDE 8 /* points for which one load of everything serves, at most */
 
 static bool weaves(const Planning *p, const Store *store, Axis vector, Axis woven)
 {
@@ -135,11 +136,11 @@ static bool weaves(const Planning *p, const Store *store, Axis vector, Axis wove
            step == extent_of(p->kernel, woven);
 }
 
-/* The axis inside of rows along `vector` that every store can weave; {0}: there is none. */
-static Axis woven_axis(const Planning *p, Axis vector)
+/* The axis inside of such rows that every store can weave; {0}: there is none. */
+static Axis woven_axis(const Planning *p, Axis vector, Axis minor)
 {
     uint32_t inside = p->parallel & ~p->rows;
-    for (uint32_t i = 0; vector.id && i < p->kernel->axis.count; i++) {
+    for (uint32_t i = 0; vector.id && !minor.id && i < p->kernel->axis.count; i++) {
         int64_t extent = p->kernel->axis.at[i].extent;
         if (!(inside >> i & 1) || extent > WOVEN || (extent & (extent - 1))) continue;
         bool all = true;
@@ -175,7 +176,7 @@ static double cost_of(const Planning *p, Along rows, Axis stores)
     double points = points_of(kernel, p->parallel | p->sequential) / lanes_at_work(p, along);
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
         if (p->live[i] && !body[i]) cost += points * scalar_cost(p, i, along);
-    bool is_woven = !stores.id && woven_axis(p, rows.axis).id;
+    bool is_woven = !stores.id && woven_axis(p, rows.axis, rows.minor).id;
     for (uint32_t i = 0; i < kernel->store.count; i++)
         cost += points * (is_woven        ? COST_WOVEN
                           : along.axis.id ? access_cost(p, &kernel->store.at[i].at, along, true)
@@ -235,7 +236,7 @@ static void choose_vectors(const Planning *p, Schedule *s)
                 consider(p, (Along){{rows}, {minor}, {0}}, (Axis){0}, &least, s);
         Axis across = across_axis(p, (Axis){rows});
         if (across.id) consider(p, (Along){{rows}, {0}, across}, (Axis){0}, &least, s);
-        for (uint32_t stores = 1; stores <= count && !rows; stores++)
+        for (uint32_t stores = 1; stores <= count && !rows && p->has_reduce; stores++)
             if (inside >> (stores - 1) & 1)
                 consider(p, (Along){{0}, {0}, {0}}, (Axis){stores}, &least, s);
     }
@@ -271,7 +272,7 @@ static void choose_order(const Planning *p, Schedule *s)
     for (uint32_t i = 0; i < p->kernel->axis.count; i++)
         if (p->sequential >> i & 1) s->order[s->order_count++] = (Axis){i + 1};
     if (s->vector.id) s->order[s->order_count++] = s->vector;
-    if (!s->store_vector.id) s->woven = woven_axis(p, s->vector);
+    if (!s->store_vector.id) s->woven = woven_axis(p, s->vector, s->minor);
     Axis last = s->store_vector.id ? s->store_vector : s->woven;
     add_axes(p, p->parallel & ~p->rows, last, s->store_order, &s->store_count);
     if (last.id) s->store_order[s->store_count++] = last;
@@ -353,6 +354,17 @@ static void choose_tasks(const Planning *p, Schedule *s)
     }
 }
 
+/* Small axes that no load depends on: what is loaded and computed for one of their points is there for the others. */
+static uint32_t inside_axes(const Planning *p)
+{
+    const Kernel *kernel = p->kernel;
+    uint32_t inside = p->parallel;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++)
+        if (p->live[i] && kernel->scalar.at[i].op == SCALAR_load)
+            inside &= ~kernel->scalar.at[i].depends;
+    return inside == p->parallel || points_of(kernel, inside) > INSIDE ? 0 : inside;
+}
+
 static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target, Arena *arena)
 {
     Planning p = {.kernel = kernel, .target = target, .arena = arena};
@@ -367,7 +379,7 @@ static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target, 
         p.has_reduce = true;
         p.rows |= kernel->scalar.at[i].depends & p.parallel;
     }
-    if (!p.has_reduce) p.rows = p.parallel;
+    if (!p.has_reduce) p.rows = p.parallel & ~inside_axes(&p);
     return p;
 }
 
@@ -437,7 +449,8 @@ void schedule_print(Text *out, const Schedule *s)
         if (s->products) {
             text_add(out, "  products %d, pairs ", s->products);
             print_axis(out, s->pair);
-            text_add(out, " of %" PRId64 " by %" PRId64 ", first %d, lanes ", s->k_points, s->depth, s->a_first);
+            text_add(out, " of %" PRId64 " by %" PRId64 ", first %d, lanes ", s->k_points, s->depth,
+                     s->a_first);
             print_axis(out, s->a_lanes);
             text_add(out, "\n");
         }
