@@ -402,6 +402,17 @@ static void store_vector(Emit *e, Type type, LLVMValueRef pointer, LLVMValueRef 
                    (LLVMValueRef[]){value, pointer, align, mask});
 }
 
+/* Scattering by an instruction takes three times as long on Zen 4. */
+static void store_one_by_one(Emit *e, Type type, LLVMValueRef pointers, LLVMValueRef value)
+{
+    for (uint32_t l = 0; l < e->width; l++) {
+        LLVMValueRef lane = emit_i32(e, l);
+        LLVMValueRef element = LLVMBuildExtractElement(e->builder, value, lane, "");
+        LLVMValueRef pointer = LLVMBuildExtractElement(e->builder, pointers, lane, "");
+        set_alignment(LLVMBuildStore(e->builder, element, pointer), type);
+    }
+}
+
 static void store_lanes(Emit *e, Type type, const Address *address, LLVMValueRef mask,
                         LLVMValueRef value)
 {
@@ -412,6 +423,10 @@ static void store_lanes(Emit *e, Type type, const Address *address, LLVMValueRef
         return;
     }
     LLVMValueRef pointers = lane_pointers(e, type, address);
+    if (!mask) {
+        store_one_by_one(e, type, pointers, value);
+        return;
+    }
     emit_intrinsic(e, "llvm.masked.scatter", 2, (LLVMTypeRef[]){memory, LLVMTypeOf(pointers)}, 4,
                    (LLVMValueRef[]){value, pointers, align, mask ? mask : all_lanes(e)});
 }
