@@ -179,14 +179,24 @@ static void finish_looped(Emit *e, const Rows *rows, Columns *columns, LLVMValue
 
 /* --- what follows the sums, on its way from afar while tiles are computed ------------------------------------------------------- */
 
-#define LINE 64 /* bytes of a cache line */
+#define LINE        64 /* bytes of a cache line */
+#define LONG_ENOUGH 64 /* points of k: the sums of a tile take as long as memory does to answer */
 
-/* What the code after the sum reads or writes at each of its elements, b's side and a's. */
+/* What the code after the sum reads at each of its elements, b's side and a's, and what it writes elsewhere than it reads. */
 typedef struct Ahead {
     const Access *access[8];
     Type type[8];
     uint32_t count;
 } Ahead;
+
+static bool is_same_place(const Access *a, const Access *b)
+{
+    if (a->rank != b->rank || a->offset != b->offset) return false;
+    for (int d = 0; d < a->rank; d++)
+        if (a->stride[d] != b->stride[d] || !affine_same(&a->at[d].affine, &b->at[d].affine))
+            return false;
+    return true;
+}
 
 static void ahead_add(const Emit *e, Ahead *ahead, const Access *access)
 {
@@ -197,6 +207,9 @@ static void ahead_add(const Emit *e, Ahead *ahead, const Access *access)
         rows |= 1u << (s->tile[i].axis.id - 1);
     for (int d = 0; d < access->rank; d++)
         if (access->at[d].dynamic.id) return;
+    for (uint32_t i = 0; i < ahead->count; i++)
+        if (is_same_place(ahead->access[i], access))
+            return; /* a new value goes where the old one is */
     bool lies_along = access_step(e->kernel, access, s->vector, &step) && step == 1;
     if (!lies_along || !(axes & rows) || ahead->count == 8) return;
     ahead->type[ahead->count] = e->kernel->buffer.at[access->buffer].type;
@@ -208,12 +221,12 @@ static Ahead plan_ahead(const Emit *e)
     Ahead ahead = {0};
     const bool *live = kernel_live(e->kernel, e->arena);
     const bool *of_sum = kernel_needed(e->kernel, e->schedule->of.sum, e->arena);
-    for (uint32_t i = 0; i < e->kernel->store.count; i++)
-        ahead_add(e, &ahead, &e->kernel->store.at[i].at);
     for (uint32_t i = 1; i < e->kernel->scalar.count; i++) {
         const ScalarNode *node = &e->kernel->scalar.at[i];
         if (live[i] && !of_sum[i] && node->op == SCALAR_load) ahead_add(e, &ahead, node->access);
     }
+    for (uint32_t i = 0; i < e->kernel->store.count; i++)
+        ahead_add(e, &ahead, &e->kernel->store.at[i].at);
     return ahead;
 }
 
@@ -305,11 +318,23 @@ static void store_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
     select_row(e, 0);
 }
 
+/* Sums that much follows, as of an update of weights, and that take long enough for it to come. */
+static bool is_worth_fetching(const Emit *e)
+{
+    const Schedule *s = e->schedule;
+    return s->finish_looped && !s->waits && s->vector.id && s->k >= LONG_ENOUGH;
+}
+
 static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
 {
     const Schedule *s = e->schedule;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     LLVMValueRef sum[MAX_CARRIED];
+    if (is_worth_fetching(e)) {
+        Ahead ahead = plan_ahead(e);
+        prefetch_rows(e, rows, &ahead, 0);
+        emit_at(e, e->depth);
+    }
     for (uint32_t i = 0; i < rows->count * s->vectors; i++)
         sum[i] = LLVMConstNull(type_of(e, type, s->width));
     if (s->waits) load_sums(e, rows, sum);
