@@ -12,6 +12,7 @@ typedef struct BackendOptions {
     int threads;              /* >= 1 */
     const char *cache_folder; /* NULL: no cache on disk */
     const char *target;       /* cpu: NULL for the host, or "sse4.2", "avx2", "avx512", "avx512bf16", "amx"; never above what the host can run */
+    int64_t cache_bytes;      /* cpu: of the second-level cache to plan for; 0: the host's */
     bool verify;
     bool in_double;           /* reference: compute floats in double */
 } BackendOptions;
@@ -25,6 +26,7 @@ typedef struct BackendEntry {
 typedef struct BackendStatistics {
     double compile_seconds;
     uint32_t kernels, compiled, cached; /* structures; of which compiled now, and read from the cache */
+    uint32_t chains;                    /* of calls that run slice by slice */
 } BackendStatistics;
 
 typedef struct Device Device;         /* an opened backend: threads, JIT, cache */

@@ -308,22 +308,6 @@ static Region region_of(const Plan *plan, const StepPart *part, uint32_t i)
     return region;
 }
 
-/* What an access touches at most: as many elements as the axes it depends on have points. */
-static int64_t touched(const Kernel *kernel, const Access *access)
-{
-    const BufferInfo *buffer = &kernel->buffer.at[access->buffer];
-    uint32_t axes = 0;
-    for (int d = 0; d < access->rank; d++) {
-        axes |= affine_axes(&access->at[d].affine);
-        if (access->at[d].dynamic.id) axes |= kernel->scalar.at[access->at[d].dynamic.id].depends;
-    }
-    int64_t elements = 1;
-    for (uint32_t a = 0; a < kernel->axis.count && elements < buffer->elements; a++)
-        if (axes >> a & 1) elements *= kernel->axis.at[a].extent;
-    if (elements > buffer->elements) elements = buffer->elements;
-    return elements * type_info[buffer->type].bytes;
-}
-
 /* Each buffer counts once, as its widest access. */
 static int64_t traffic(Arena *scratch, const Kernel *kernel)
 {
@@ -331,11 +315,11 @@ static int64_t traffic(Arena *scratch, const Kernel *kernel)
     for (uint32_t i = 1; i < kernel->scalar.count; i++) {
         const ScalarNode *node = &kernel->scalar.at[i];
         if (node->op != SCALAR_load) continue;
-        int64_t bytes = touched(kernel, node->access);
+        int64_t bytes = access_bytes(kernel, node->access);
         if (bytes > most[node->access->buffer]) most[node->access->buffer] = bytes;
     }
     for (uint32_t i = 0; i < kernel->store.count; i++) {
-        int64_t bytes = touched(kernel, &kernel->store.at[i].at);
+        int64_t bytes = access_bytes(kernel, &kernel->store.at[i].at);
         if (bytes > most[kernel->store.at[i].at.buffer])
             most[kernel->store.at[i].at.buffer] = bytes;
     }

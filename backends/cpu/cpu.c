@@ -1,6 +1,7 @@
 /* The cpu backend: kernels become functions, once a structure, and an executor runs them in the module's order. */
 #include "backends/backend.h"
 #include "backends/cpu/cache.h"
+#include "backends/cpu/chain.h"
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
 #include "ir/base/boundary.h"
@@ -55,6 +56,7 @@ static Status open_parts(Device *device, const BackendOptions *options, Report *
 {
     uint32_t threads = options->threads < 1 ? 1 : (uint32_t)options->threads;
     TRY(cpu_target(options->target, threads, report, &device->target));
+    if (options->cache_bytes) device->target.schedule.l2 = options->cache_bytes;
     device->arena = arena_open(&host_default);
     device->compiler = calloc(threads, sizeof *device->compiler);
     if (!device->arena || !device->compiler) return STATUS_no_memory;
@@ -174,26 +176,74 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static Status link_kernels(Device *device, Context *context, const Module *module, KernelCode *code,
+/* All that an entry runs: a plan for each kernel that a call runs by itself, and one for each call of a chain. */
+typedef struct Plans {
+    const Plan **kernel; /* of each of the module's; NULL: only chains call it */
+    ChainPlans chains;
+    LIST(const Plan *) all;
+} Plans;
+
+static Plans plans_of(const Module *module, const CpuTarget *target, Arena *arena)
+{
+    Plans plans = {.chains = chain_plans(module, target, arena)};
+    plans.kernel = arena_array(arena, const Plan *, module->kernel.count + 1);
+    uint32_t next = 0; /* chain */
+    for (uint32_t i = 0; i < module->call.count; i++) {
+        const ChainPlan *chain = next < plans.chains.count ? &plans.chains.at[next] : NULL;
+        if (chain && i >= chain->first) {
+            *list_add(arena, &plans.all) = &chain->plan[i - chain->first];
+            next += i + 1 == chain->first + chain->count;
+            continue;
+        }
+        uint32_t kernel = module->call.at[i].kernel;
+        if (plans.kernel[kernel]) continue;
+        Plan *plan = arena_new(arena, Plan);
+        *plan = plan_kernel(module->kernel.at[kernel], target, NULL, arena);
+        plans.kernel[kernel] = plan;
+        *list_add(arena, &plans.all) = plan;
+    }
+    return plans;
+}
+
+static Status link_kernels(Device *device, Context *context, const Plans *plans,
                            BackendStatistics *statistics)
 {
-    uint32_t count = module->kernel.count, missing = 0;
-    Plan *plan = arena_array(context->arena, Plan, count);
+    uint32_t count = plans->all.count, missing = 0;
     const Plan **list = arena_array(context->arena, const Plan *, count);
     for (uint32_t i = 0; i < count; i++) {
-        plan[i] = plan_kernel(module->kernel.at[i], &device->target, context->arena);
-        if (find_linked(device, &plan[i]) || is_listed(&plan[i], list, missing)) continue;
-        if (link_cached(device, &plan[i]))
+        const Plan *plan = plans->all.at[i];
+        if (find_linked(device, plan) || is_listed(plan, list, missing)) continue;
+        if (link_cached(device, plan))
             statistics->cached++;
         else
-            list[missing++] = &plan[i];
+            list[missing++] = plan;
     }
     TRY(compile_missing(device, context, list, missing));
-    for (uint32_t i = 0; i < count; i++)
-        code[i] = find_linked(device, &plan[i])->code;
-    statistics->kernels = count;
     statistics->compiled = missing;
     return STATUS_ok;
+}
+
+static ExecutorCode code_of(const Device *device, const Plans *plans, uint32_t kernels,
+                            Arena *arena)
+{
+    KernelCode *kernel = arena_array(arena, KernelCode, kernels);
+    Chain *chain = arena_array(arena, Chain, plans->chains.count);
+    for (uint32_t i = 0; i < kernels; i++)
+        if (plans->kernel[i]) kernel[i] = find_linked(device, plans->kernel[i])->code;
+    for (uint32_t i = 0; i < plans->chains.count; i++) {
+        const ChainPlan *of = &plans->chains.at[i];
+        KernelCode *code = arena_array(arena, KernelCode, of->count);
+        for (uint32_t k = 0; k < of->count; k++)
+            code[k] = find_linked(device, &of->plan[k])->code;
+        chain[i] = (Chain){.first = of->first,
+                           .count = of->count,
+                           .slices = of->slices,
+                           .code = code,
+                           .tile = of->tile.at,
+                           .tiles = of->tile.count,
+                           .tile_bytes = of->tile_bytes};
+    }
+    return (ExecutorCode){kernel, chain, plans->chains.count};
 }
 
 static Status compile_entry(Device *device, Context *context, const BackendEntry *entry,
@@ -202,12 +252,14 @@ static Status compile_entry(Device *device, Context *context, const BackendEntry
     double begin = now();
     *executable = NULL;
     const Module *module = entry->module;
-    KernelCode *code = arena_array(context->arena, KernelCode, module->kernel.count);
-    BackendStatistics statistics = {0};
-    TRY(link_kernels(device, context, module, code, &statistics));
+    BackendStatistics statistics = {.kernels = module->kernel.count};
+    Plans plans = plans_of(module, &device->target, context->arena);
+    TRY(link_kernels(device, context, &plans, &statistics));
+    statistics.chains = plans.chains.count;
+    ExecutorCode code = code_of(device, &plans, module->kernel.count, context->arena);
     Executable *made = calloc(1, sizeof *made);
     if (!made) return STATUS_no_memory;
-    Status status = executor_open(module, code, device->threads, &made->executor);
+    Status status = executor_open(module, &code, device->threads, &made->executor);
     if (status != STATUS_ok) {
         free(made);
         return status;
@@ -250,11 +302,12 @@ static Status dump(Device *device, Context *context, const BackendEntry *entry, 
     if (!device->module) TRY(module_open(device->report, &device->module));
     if (!device->compiler[0]) device->compiler[0] = device->module->open(&device->target);
     if (!device->compiler[0]) bug("LLVM was built without this CPU");
-    for (uint32_t i = 0; i < entry->module->kernel.count; i++) {
-        Plan plan = plan_kernel(entry->module->kernel.at[i], &device->target, context->arena);
+    Plans plans = plans_of(entry->module, &device->target, context->arena);
+    for (uint32_t i = 0; i < plans.all.count; i++) {
+        if (is_listed(plans.all.at[i], plans.all.at, i)) continue;
         text_add(out, "%s kernel %u\n", is_llvm ? ";" : "#", i);
         Boundary inside = {0};
-        device->module->print(device->compiler[0], &plan, !is_llvm, out, &inside);
+        device->module->print(device->compiler[0], plans.all.at[i], !is_llvm, out, &inside);
         raise(&inside);
     }
     return STATUS_ok;

@@ -35,8 +35,8 @@ typedef struct ImageHeader {
 #define IMAGE_MAGIC     UINT64_C(0x3165676d69636c6d) /* "mlcimge1" */
 #define IMAGE_ALIGNMENT 4096 /* what its first byte must be put at a multiple of */
 
-/* Everything that decides the code is in the key. */
-Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, Arena *arena);
+/* Everything that decides the code is in the key.  slices: NULL, or how the tasks should lie (schedule.h). */
+Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, const Slices *slices, Arena *arena);
 
 typedef struct Compiler Compiler; /* an LLVM target machine: one a thread */
 

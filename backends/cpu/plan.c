@@ -4,14 +4,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, Arena *arena)
+Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, const Slices *slices, Arena *arena)
 {
+    Axis apart = slices ? slices->axis : (Axis){0};
     Contraction contraction;
     kernel = kernel_expand_but_uniform(kernel, arena);
     bool is_contraction = contraction_of(kernel, &contraction);
     const Contraction *of = is_contraction ? &contraction : NULL;
-    Plan plan = {.kernel = kernel_merge_axes(kernel, of, arena)};
-    plan.schedule = schedule_default(plan.kernel, of, &target->schedule, arena);
+    Plan plan = {.kernel = kernel_merge_axes(kernel, of, apart, arena)};
+    plan.schedule = schedule_default(plan.kernel, of, &target->schedule, slices, arena);
 
     Text text = {.arena = arena};
     text_add(&text, "%s %s %s %s\n", emission_identity, MLC_LLVM_VERSION, target->cpu,

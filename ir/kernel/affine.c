@@ -86,3 +86,14 @@ uint32_t access_axes(const Kernel *kernel, const Access *access)
     }
     return axes;
 }
+
+int64_t access_bytes(const Kernel *kernel, const Access *access)
+{
+    const BufferInfo *buffer = &kernel->buffer.at[access->buffer];
+    uint32_t axes = access_axes(kernel, access);
+    int64_t elements = 1;
+    for (uint32_t a = 0; a < kernel->axis.count && elements < buffer->elements; a++)
+        if (axes >> a & 1) elements *= kernel->axis.at[a].extent;
+    if (elements > buffer->elements) elements = buffer->elements;
+    return elements * type_info[buffer->type].bytes;
+}

@@ -171,6 +171,8 @@ bool affine_same(const Affine *a, const Affine *b);
 void affine_range(const Kernel *kernel, const Affine *affine, int64_t *least, int64_t *greatest);
 uint32_t affine_axes(const Affine *affine); /* bit set of axes it depends on */
 uint32_t access_axes(const Kernel *kernel, const Access *access); /* the same, dynamic parts included */
+/* What an access touches at most: as many elements as the axes it depends on have points. */
+int64_t access_bytes(const Kernel *kernel, const Access *access);
 bool access_same(const Access *a, const Access *b);
 /* Whether both name the same element at every point, the buffers apart; sure where true. For in-place reuse. */
 bool access_same_element(const Access *a, const Access *b);

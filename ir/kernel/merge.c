@@ -112,13 +112,15 @@ static void merge(Kernel *kernel, uint32_t p, uint32_t q)
             kernel->store.at[i].at.at[d].affine.by[p] = 0;
 }
 
-Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, Arena *arena)
+Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, Axis apart,
+                          Arena *arena)
 {
     Kernel *merged = copy_kernel(kernel, arena);
     uint32_t count = kernel->axis.count;
     for (uint32_t p = 0; p < count; p++)
         for (uint32_t q = 0; q < count; q++) {
-            if (p == q || !can_merge(merged, contraction, p, q)) continue;
+            if (p == q || p + 1 == apart.id || q + 1 == apart.id) continue;
+            if (!can_merge(merged, contraction, p, q)) continue;
             merge(merged, p, q);
             break;
         }

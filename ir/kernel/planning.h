@@ -19,6 +19,7 @@ typedef struct Candidate {
 typedef struct Planning {
     const Kernel *kernel;
     const ScheduleTarget *target;
+    const Slices *slices; /* NULL: none are asked for */
     Arena *arena;
     Products products;
     int64_t k; /* points of the reduction axes */

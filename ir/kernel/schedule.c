@@ -26,6 +26,7 @@
 typedef struct Planning {
     const Kernel *kernel;
     const ScheduleTarget *target;
+    const Slices *slices; /* NULL: none are asked for */
     Arena *arena;
     const bool *live;
     uint32_t parallel, sequential, rows; /* axes of extent above 1 */
@@ -323,6 +324,21 @@ static void plan_transpositions(const Planning *p, Schedule *s)
     }
 }
 
+/* Slices are of loops over single points, or of whole vectors of rows. */
+static void choose_slices(const Planning *p, Schedule *s)
+{
+    Axis axis = p->slices->axis;
+    int64_t block = extent_of(p->kernel, axis) / p->slices->count;
+    bool is_loop = false;
+    for (uint32_t i = 0; i < s->order_count; i++)
+        is_loop |= s->order[i].id == axis.id;
+    bool is_single = axis.id != s->vector.id && axis.id != s->across.id;
+    if (!is_loop || (!is_single && (s->columns || s->across.id || block % s->width))) return;
+    s->sliced = true;
+    s->task[s->task_count++] = (TaskAxis){axis, block};
+    s->tasks = p->slices->count;
+}
+
 /* Splits row axes, outermost first, until there are enough tasks. */
 static void choose_tasks(const Planning *p, Schedule *s)
 {
@@ -365,9 +381,10 @@ static uint32_t inside_axes(const Planning *p)
     return inside == p->parallel || points_of(kernel, inside) > INSIDE ? 0 : inside;
 }
 
-static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target, Arena *arena)
+static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target,
+                            const Slices *slices, Arena *arena)
 {
-    Planning p = {.kernel = kernel, .target = target, .arena = arena};
+    Planning p = {.kernel = kernel, .target = target, .slices = slices, .arena = arena};
     p.live = kernel_live(kernel, arena);
     for (uint32_t i = 0; i < kernel->axis.count; i++) {
         if (kernel->axis.at[i].extent == 1) continue;
@@ -384,16 +401,17 @@ static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target, 
 }
 
 Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
-                          const ScheduleTarget *target, Arena *arena)
+                          const ScheduleTarget *target, const Slices *slices, Arena *arena)
 {
-    if (contraction) return schedule_contraction(kernel, contraction, target, arena);
+    if (contraction) return schedule_contraction(kernel, contraction, target, slices, arena);
     Schedule s = {0};
-    Planning p = planning_of(kernel, target, arena);
+    Planning p = planning_of(kernel, target, slices, arena);
     choose_vectors(&p, &s);
     choose_order(&p, &s);
     choose_columns(&p, &s);
     plan_transpositions(&p, &s);
-    choose_tasks(&p, &s);
+    if (slices) choose_slices(&p, &s);
+    if (!s.sliced) choose_tasks(&p, &s);
     s.scratch = ceiling(s.scratch, 64) * 64;
     return s;
 }

@@ -16,6 +16,13 @@ typedef struct ScheduleTarget {
     Products products; /* of bf16 */
 } ScheduleTarget;
 
+/* A kernel cut along one of its parallel axes: task t of `count` takes points [t, t + 1) * extent / count of it and all of every
+ * other axis. */
+typedef struct Slices {
+    Axis axis;
+    int64_t count; /* divides the axis' extent */
+} Slices;
+
 /* One factor of the task space: blocks of an axis. */
 typedef struct TaskAxis {
     Axis axis;
@@ -45,6 +52,7 @@ typedef struct Schedule {
     bool contraction;
     Contraction of;
     int64_t tasks; /* product of the blocks of `task` */
+    bool sliced;   /* as it was asked for */
     uint32_t task_count;
     TaskAxis task[MAX_AXES]; /* the last varies fastest */
     uint32_t order_count;
@@ -107,8 +115,9 @@ typedef struct Schedule {
 } Schedule;
 
 /* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away
- * axis keeps extent 1 and occurs nowhere. */
-Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, Arena *arena);
+ * axis keeps extent 1 and occurs nowhere.  The axis `apart` ({0}: none) stays by itself. */
+Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, Axis apart,
+                          Arena *arena);
 
 /* Whether a scalar depends on the two axes through outer * extent + inner alone. */
 bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, int64_t extent,
@@ -126,9 +135,10 @@ bool access_step(const Kernel *kernel, const Access *access, Axis axis, int64_t 
 /* Whether a load is read along `across` and transposed. */
 bool access_is_transposed(const Kernel *kernel, const Access *access, Axis vector, Axis across);
 
-/* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL. */
+/* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL.  slices: NULL, or how the
+ * tasks must lie; `sliced` says whether they do, which is not so where it would cost much. */
 Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
-                          const ScheduleTarget *target, Arena *arena);
+                          const ScheduleTarget *target, const Slices *slices, Arena *arena);
 /* Plans the copies of a contraction whose loops and scratch are settled, and reserves their scratch. */
 void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
                      Arena *arena);
@@ -137,7 +147,7 @@ int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axi
 /* Marks what a scalar needs, itself included. */
 bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena);
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
-                              const ScheduleTarget *target, Arena *arena);
+                              const ScheduleTarget *target, const Slices *slices, Arena *arena);
 void schedule_print(Text *out, const Schedule *schedule);
 
 #endif

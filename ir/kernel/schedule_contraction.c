@@ -20,7 +20,9 @@
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
-#define TILE_STEP   0.4 /* cycles of a step over k beside its loads and products */
+#define LEAST_ROWS                                                                                 \
+    256 /* of a slice: packing b for them takes a thirtieth of the time of their products */
+#define TILE_STEP 0.4 /* cycles of a step over k beside its loads and products */
 #define DIRECT_LOAD                                                                                \
     1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
 
@@ -384,14 +386,32 @@ static void split_columns(const Planning *p, Schedule *s, int64_t threads)
     if (columns >= threads) add_task(s, p, s->vector, part_of(columns, threads) * column);
 }
 
+/* Slices of an outer loop, unless each of them would pack b again for few rows. */
+static bool split_slices(const Planning *p, Schedule *s)
+{
+    if (!p->slices) return false;
+    Axis axis = p->slices->axis;
+    int64_t block = plan_extent(p, axis) / p->slices->count, outer = plan_extent(p, axis) / block;
+    uint32_t at = 0;
+    while (at < s->order_count && s->order[at].id != axis.id)
+        at++;
+    bool packs_again = s->pack && at >= s->packed_loops;
+    if (at == s->order_count) return false;
+    if (packs_again && plan_points(p, s->of.m) / outer < LEAST_ROWS) return false;
+    add_task(s, p, axis, block);
+    s->sliced = true;
+    return true;
+}
+
 /* Tasks: blocks of the outer axes that b depends on, as long as there are, then whatever packs less again. */
 void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
 {
+    s->tasks = 1;
+    if (split_slices(p, s)) return;
     double work = (double)plan_points(p, (1u << p->kernel->axis.count) - 1);
     int64_t threads = p->target->threads, wanted = 8 * threads;
     int64_t worth = (int64_t)(work / TASK_WORK);
     if (wanted > worth) wanted = worth > 1 ? worth : 1;
-    s->tasks = 1;
     for (uint32_t i = 0; i < s->packed_loops && s->tasks < wanted; i++) {
         int64_t extent = plan_extent(p, s->order[i]), need = plan_ceiling(wanted, s->tasks);
         add_task(s, p, s->order[i], extent <= need ? 1 : plan_ceiling(extent, need));
@@ -506,9 +526,9 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
 }
 
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
-                              const ScheduleTarget *target, Arena *arena)
+                              const ScheduleTarget *target, const Slices *slices, Arena *arena)
 {
-    Planning p = {.kernel = kernel, .target = target, .arena = arena};
+    Planning p = {.kernel = kernel, .target = target, .slices = slices, .arena = arena};
     p.k = plan_points(&p, contraction->k);
     for (uint32_t i = 0; i < kernel->axis.count; i++)
         if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))

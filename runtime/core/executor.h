@@ -1,6 +1,6 @@
 #ifndef MLC_RUNTIME_CORE_EXECUTOR_H
 #define MLC_RUNTIME_CORE_EXECUTOR_H
-/* Runs a planned entry: its calls in order, each over all threads, on one arena of exactly the planned size.  Where the
+/* Runs a planned entry: its calls in order, each (or each chain of them) over all threads, on one arena of exactly the planned size.  Where the
  * functions come from (JIT or ahead of time) is not known here. */
 #include "ir/kernel/module.h"
 #include "runtime/core/threads.h"
@@ -15,10 +15,36 @@ typedef struct KernelCode { /* of one Module.kernel */
     int64_t scratch; /* bytes a thread */
 } KernelCode;
 
+/* A buffer that is needed inside of a chain alone: a thread has room for one slice of it, always the same, which stays in its cache.
+ * Byte b of slice t is at b - begin[t] from `offset` in that room. */
+typedef struct Tile {
+    uint32_t call, buffer; /* of the chain, of its binding */
+    int64_t offset;
+    const int64_t *begin; /* of each slice; outlives the executor */
+} Tile;
+
+/* Calls [first, first + count) that run slice by slice: task t of each, in their order, before anybody has to be done with task
+ * t + 1 of any.  Each has as many tasks as there are slices, and task t touches nothing that another's task u writes, nor the other
+ * way round, unless t = u.  What one leaves in the cache is still there for the next. */
+typedef struct Chain {
+    uint32_t first, count;
+    int64_t slices;
+    const KernelCode *code; /* one a call, in place of its kernel's */
+    const Tile *tile;       /* in the order of their calls */
+    uint32_t tiles;
+    int64_t tile_bytes; /* a thread */
+} Chain;
+
 typedef struct Executor Executor;
 
-/* The module and its bindings must outlive the executor; code[i] is of module->kernel.at[i] and is copied. */
-Status executor_open(const Module *module, const KernelCode *code, Threads *threads,
+typedef struct ExecutorCode {
+    const KernelCode *kernel; /* one of each of Module.kernel */
+    const Chain *chain;       /* in the order of their calls, none of which is in two */
+    uint32_t chains;
+} ExecutorCode;
+
+/* The module, its bindings and the tiles must outlive the executor; the code is copied. */
+Status executor_open(const Module *module, const ExecutorCode *code, Threads *threads,
                      Executor **executor);
 void executor_close(Executor *executor); /* NULL is fine */
 

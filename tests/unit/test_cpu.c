@@ -73,7 +73,7 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed, bool
     ck_assert_msg(!wrong, "seed %lu: %s", (unsigned long)seed, wrong);
     Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
-    Plan plan = plan_kernel(kernel, &bench->target, bench->arena);
+    Plan plan = plan_kernel(kernel, &bench->target, NULL, bench->arena);
     uint32_t mode = _mm_getcsr();
     if (plan.schedule.products) _mm_setcsr(mode | DENORMALS_ARE_0);
     if (plan.schedule.products == PRODUCTS_tiles)

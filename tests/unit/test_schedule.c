@@ -20,7 +20,8 @@ START_TEST(merging_keeps_the_meaning)
             Kernel *kernel = random_kernel((RandomKind)kind, seed, arena);
             Contraction contraction;
             bool is_contraction = contraction_of(kernel, &contraction);
-            Kernel *merged = kernel_merge_axes(kernel, is_contraction ? &contraction : NULL, arena);
+            Kernel *merged = kernel_merge_axes(kernel, is_contraction ? &contraction : NULL,
+                                               (Axis){0}, arena);
             Contraction again;
             /* Merged away, an axis may no longer tell the factors apart: then the interpreter does not know. */
             if (contraction_of(merged, &again) != is_contraction) continue;
@@ -52,7 +53,7 @@ START_TEST(contiguous_axes_become_one)
     access.buffer = kernel_buffer(kernel, TYPE_f32, 105, true);
     kernel_store(kernel, &access, value, false);
     ck_assert(is_reduction_free(kernel));
-    Kernel *merged = kernel_merge_axes(kernel, NULL, arena);
+    Kernel *merged = kernel_merge_axes(kernel, NULL, (Axis){0}, arena);
     ck_assert_int_eq(merged->axis.at[0].extent, 1);
     ck_assert_int_eq(merged->axis.at[1].extent, 1);
     ck_assert_int_eq(merged->axis.at[2].extent, 105);
@@ -101,10 +102,10 @@ START_TEST(schedules_keep_their_rules)
             Kernel *kernel = random_kernel((RandomKind)kind, seed, arena);
             Contraction contraction;
             const Contraction *of = contraction_of(kernel, &contraction) ? &contraction : NULL;
-            kernel = kernel_merge_axes(kernel, of, arena);
+            kernel = kernel_merge_axes(kernel, of, (Axis){0}, arena);
             ScheduleTarget target = machine;
             target.products = (Products)(seed % 3);
-            Schedule schedule = schedule_default(kernel, of, &target, arena);
+            Schedule schedule = schedule_default(kernel, of, &target, NULL, arena);
             check_tasks(kernel, &schedule);
             check_registers(&schedule);
         }
