@@ -114,9 +114,9 @@ static Status elaborate(mlc_model *model, Compiled *c)
     return STATUS_invalid;
 }
 
-static void list_ports(mlc_model *model, Compiled *c)
+static void list_ports(Compiled *c, const Graph *graph)
 {
-    const Graph *graph = c->graph;
+    c->input_count = c->output_count = 0;
     Port *input = arena_array(c->arena, Port, graph->node.count);
     uint32_t *source = arena_array(c->arena, uint32_t, graph->node.count);
     for (uint32_t id = 1; id < graph->node.count; id++) {
@@ -138,7 +138,6 @@ static void list_ports(mlc_model *model, Compiled *c)
     c->input = input;
     c->input_source = source;
     c->output = output;
-    c->state_memory = state_map(model, c->elaborated->program, c->arena);
     c->state = arena_array(c->arena, void *, c->elaborated->program->state.count);
 }
 
@@ -154,8 +153,11 @@ static Status run_passes(mlc_model *model, Compiled *c, CompileDepth depth,
 {
     const Program *program = c->elaborated->program;
     if (!c->graph) {
-        c->graph = passes_run(&model->context, c->arena, program, c->raw, options);
-        list_ports(model, c);
+        TRY(state_map(model, program, c->arena, &c->state_memory));
+        Graph *graph = passes_run(&model->context, c->arena, program, c->raw, options);
+        list_ports(c, graph);
+        c->graph =
+            graph; /* last: memory may run out before, and what is there by halves is made anew */
     }
     if (depth >= COMPILE_module && !c->module && !model->backend->takes_graph)
         c->module = passes_lower(&model->context, c->arena, program, c->graph, options);
@@ -214,9 +216,8 @@ static Compiled *find(mlc_model *model, EntryKind kind, int64_t batch)
 
 static PassOptions pass_options(const mlc_model *model)
 {
-    return (PassOptions){.verify = model->verify,
-                         .precision = precision_of(model),
-                         .alignment = 64};
+    return (PassOptions){
+        .verify = model->verify, .precision = precision_of(model), .alignment = 64};
 }
 
 Status compile_dump(mlc_model *model, EntryKind kind,

@@ -8,7 +8,21 @@ static const char *text_of(const mlc_model *model, Name name)
     return name_text(model->context.names, name);
 }
 
-const uint32_t *state_map(mlc_model *model, const Program *program, Arena *arena)
+/* One set of buffers serves every batch size, so a state that changes its shape with the batch has none to live in. */
+static Status same_state(const mlc_model *model, const State *old, const State *new)
+{
+    if (old->type == new->type && shape_same(&old->shape, &new->shape)) return STATUS_ok;
+    Report *report = model->context.report;
+    Text was = {.arena = model->arena}, is = {.arena = model->arena};
+    shape_print(&was, old->type, &old->shape);
+    shape_print(&is, new->type, &new->shape);
+    report_error(report, new->at, "`%s` is %s at one size of the batch and %s at another",
+                 text_of(model, new->name), text_done(&was), text_done(&is));
+    report_hint(report, "what is kept from step to step has one shape: the batch cannot be in it");
+    return STATUS_invalid;
+}
+
+Status state_map(mlc_model *model, const Program *program, Arena *arena, const uint32_t **indices)
 {
     uint32_t *map = arena_array(arena, uint32_t, program->state.count);
     for (uint32_t i = 0; i < program->state.count; i++) {
@@ -16,10 +30,13 @@ const uint32_t *state_map(mlc_model *model, const Program *program, Arena *arena
         uint32_t at = 0;
         while (at < model->state.count && !name_same(model->state.at[at].state.name, state->name))
             at++;
-        if (at == model->state.count) *list_add(model->arena, &model->state) = (StateMemory){.state = *state};
+        if (at == model->state.count)
+            *list_add(model->arena, &model->state) = (StateMemory){.state = *state};
+        TRY(same_state(model, &model->state.at[at].state, state));
         map[i] = at;
     }
-    return map;
+    *indices = map;
+    return STATUS_ok;
 }
 
 StateMemory *state_find(mlc_model *model, const char *name)
@@ -41,7 +58,8 @@ static Status allocate(mlc_model *model)
     for (uint32_t i = 0; i < model->state.count; i++) {
         StateMemory *state = &model->state.at[i];
         if (state->bytes) continue;
-        state->size = (size_t)shape_elements(&state->state.shape) * type_info[state->state.type].bytes;
+        state->size =
+            (size_t)shape_elements(&state->state.shape) * type_info[state->state.type].bytes;
         state->bytes = aligned_new(host, state->size ? state->size : 1);
         if (!state->bytes) return STATUS_no_memory;
     }
@@ -106,7 +124,8 @@ static void close_set(void *argument)
     tensor_set_close(&s->set);
 }
 
-static Status save(mlc_model *model, const char *path, bool weights_only, uint32_t count, const Note *notes)
+static Status save(mlc_model *model, const char *path, bool weights_only, uint32_t count,
+                   const Note *notes)
 {
     Saving saving = {model, path, weights_only, count, notes, {0}};
     tensor_set_open(&saving.set, &model->session->host);
@@ -134,15 +153,19 @@ Status state_load_checkpoint(mlc_model *model, const char *path, TensorSet *set)
     for (uint32_t i = 0; i < model->state.count && status == STATUS_ok; i++) {
         const State *state = &model->state.at[i].state;
         const Tensor *tensor = tensor_set_find(set, text_of(model, state->name));
-        if (tensor && tensor->type == state->type && shape_same(&tensor->shape, &state->shape)) continue;
-        report_error(report, nowhere, "%s: `%s` is %s; this checkpoint belongs to another model", path,
-                     text_of(model, state->name), tensor ? "of another shape" : "missing");
-        report_hint(report, "train without --resume to start anew, or restore the model file from the run folder");
+        if (tensor && tensor->type == state->type && shape_same(&tensor->shape, &state->shape))
+            continue;
+        report_error(report, nowhere, "%s: `%s` is %s; this checkpoint belongs to another model",
+                     path, text_of(model, state->name), tensor ? "of another shape" : "missing");
+        report_hint(
+            report,
+            "train without --resume to start anew, or restore the model file from the run folder");
         status = STATUS_invalid;
     }
     for (uint32_t i = 0; i < model->state.count && status == STATUS_ok; i++) {
         const StateMemory *state = &model->state.at[i];
-        memcpy(state->bytes, tensor_set_find(set, text_of(model, state->state.name))->bytes, state->size);
+        memcpy(state->bytes, tensor_set_find(set, text_of(model, state->state.name))->bytes,
+               state->size);
     }
     if (status != STATUS_ok) tensor_set_close(set);
     return status;

@@ -3,8 +3,9 @@
 /* The model's state in memory (weights, moments, counters) and on disk. One set of buffers serves every compiled entry. */
 #include "runtime/compile.h"
 
-/* For each state of the program, its index into model->state; new names are added there, without memory yet. */
-const uint32_t *state_map(mlc_model *model, const Program *program, Arena *arena);
+/* For each state of the program, its index into model->state; new names are added there, without memory yet.  A state that has
+ * another shape there is reported. */
+Status state_map(mlc_model *model, const Program *program, Arena *arena, const uint32_t **indices);
 
 /* Allocates every state and fills it by running `init` with the model's seed. Once; later calls do nothing. */
 Status state_initialize(mlc_model *model);
