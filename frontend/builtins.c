@@ -107,6 +107,11 @@ bool want_axes(Elaborator *e, const Call *call, int i, Value x, Axes *out)
         for (int k = 0; k < count; k++) {
             int at;
             if (!axis_of(e, call, i, axis[k], x, 0, &at)) return false;
+            if (chosen[at]) {
+                elaborate_error(e, call->argument_at[i], "`%s`: axis %d of %s is named twice",
+                                call->name, at, elaborate_type(e, x));
+                return false;
+            }
             chosen[at] = true;
         }
     }

@@ -302,6 +302,26 @@ typedef struct Pooling {
     Op op;
 } Pooling;
 
+/* Every window has an element of x in it: the maximum of padding alone would be -inf. */
+static bool windows_fit(Elaborator *e, const Call *call, const Pooling *p)
+{
+    const Shape *x = tensor_shape(e, p->x);
+    for (int i = 0; i < p->axes; i++) {
+        if (p->padding[i] >= p->size[i]) {
+            elaborate_error(e, call->at,
+                            "a padding of %lld is as large as the pooling window of %lld",
+                            (long long)p->padding[i], (long long)p->size[i]);
+            elaborate_hint(e, "windows of padding alone have no value: pad less, or use pad()");
+            return false;
+        }
+        if (x->extent[i + 2] + 2 * p->padding[i] >= p->size[i]) continue;
+        elaborate_error(e, call->at, "a pooling window of %lld is larger than axis %d of %s",
+                        (long long)p->size[i], i + 2, elaborate_type(e, p->x));
+        return false;
+    }
+    return true;
+}
+
 static bool want_pooling(Elaborator *e, const Call *call, Pooling *p)
 {
     const char *kind;
@@ -318,14 +338,7 @@ static bool want_pooling(Elaborator *e, const Call *call, Pooling *p)
         !want_each(e, call, 3, p->axes, 1, p->stride))
         return false;
     if (!want_each(e, call, 4, p->axes, 0, p->padding)) return false;
-    const Shape *x = tensor_shape(e, p->x);
-    for (int i = 0; i < p->axes; i++) {
-        if (x->extent[i + 2] + 2 * p->padding[i] >= p->size[i]) continue;
-        elaborate_error(e, call->at, "a pooling window of %lld is larger than axis %d of %s",
-                        (long long)p->size[i], i + 2, elaborate_type(e, p->x));
-        return false;
-    }
-    return true;
+    return windows_fit(e, call, p);
 }
 
 static double lowest(Type type)

@@ -322,5 +322,11 @@ Datum builtin_window(Elaborator *e, Call *call)
     if (!want_integer(e, call, 2, 1, INT32_MAX, &w.at[0].size)) return POISON;
     if (!want_integer(e, call, 3, 1, INT32_MAX, &w.at[0].stride)) return POISON;
     if (!want_integer(e, call, 4, 1, INT32_MAX, &w.at[0].dilation)) return POISON;
+    int64_t reach = (w.at[0].size - 1) * w.at[0].dilation + 1;
+    if (reach > tensor_shape(e, x)->extent[axis]) {
+        elaborate_error(e, call->at, "a window of %lld is larger than axis %d of %s",
+                        (long long)reach, axis, elaborate_type(e, x));
+        return POISON;
+    }
     return tensor_datum(tensor_window(e, x, &w));
 }
