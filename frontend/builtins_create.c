@@ -216,7 +216,8 @@ Datum builtin_pick(Elaborator *e, Call *call)
 
 Datum builtin_check(Elaborator *e, Call *call)
 {
-    const Datum *condition = &call->argument[0], *message = &call->argument[1];
+    const Datum *condition = &call->argument[0], *message = &call->argument[1],
+                *values = &call->argument[2];
     if (condition->kind != DATUM_bool) {
         elaborate_error(e, call->argument_at[0],
                         "`check` wants a condition known at compile time, and this is %s",
@@ -225,7 +226,12 @@ Datum builtin_check(Elaborator *e, Call *call)
     }
     if (condition->number != 0) return static_none();
     bool told = message->kind == DATUM_text;
-    elaborate_error(e, call->at, "%s", told ? message->text : "this check does not hold");
+    Text text = {.arena = e->arena};
+    text_add(&text, "%s", told ? message->text : "this check does not hold");
+    const char *leads = values->count == 1 ? ", and this is " : ", and these are ";
+    for (uint32_t i = 0; values->kind == DATUM_list && i < values->count; i++)
+        text_add(&text, "%s%s", i ? " and " : leads, elaborate_describe(e, &values->element[i]));
+    elaborate_error(e, call->at, "%s", text_done(&text));
     if (e->frame->function) {
         e->frame->returned = true;
         e->frame->result = POISON;
