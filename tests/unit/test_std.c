@@ -191,7 +191,7 @@ static const struct Loss {
     {"cross_entropy(reshape(x, [2, 1, 3]), reshape(label, [2, 1]))", row_cross_entropy},
     {"kl_divergence(x, t)", row_kl},
     {"mse(x, t)", row_mse},
-    {"mae(x, t)", row_mae},
+    {"mae(x, like(t, x))", row_mae},
     {"huber(x, t)", row_huber},
     {"hinge(x, t)", row_hinge},
     {"binary_cross_entropy(x, t)", row_bce},
