@@ -80,6 +80,20 @@ static Datum base_rate(Elaborator *e, const Update *u, Argument *argument, uint3
     return static_number(1);
 }
 
+#define SUPPLIED                                                                                   \
+    3 /* arguments of an optimizer: the parameter, its gradient, the number of the update */
+
+/* Those of the optimizer in the file.  One without a name, as in `sgd(0.1)`, is for the parameter that stands there behind
+ * the supplied ones: it has to be known as the rate. */
+static uint32_t optimizer_arguments(Elaborator *e, const Update *u, Argument *out)
+{
+    const Ast *parameters = u->optimizer->ast->child[0];
+    uint32_t count = arguments_of(e, u->call, out);
+    for (uint32_t i = 0; i < count && SUPPLIED + i < parameters->count; i++)
+        if (!out[i].name.id) out[i].name = parameters->child[SUPPLIED + i]->name;
+    return count;
+}
+
 static bool group_applies(const Ast *group, const char *name)
 {
     for (uint32_t i = 0; i < group->count; i++)
@@ -143,12 +157,13 @@ static Value updated(Elaborator *e, const Update *u, const ElaboratedState *para
     argument[0] = positional(tensor_datum(parameter->read), at);
     argument[1] = positional(gradient, at);
     argument[2] = positional(u->step, at);
-    uint32_t count = arguments_of(e, u->call, argument + 3);
-    count = 3 + override(e, u, name, argument + 3, count);
-    Datum rate = elaborate_binary(e, "*", u->factor, base_rate(e, u, argument + 3, count - 3), at);
-    Argument *given = argument_named(e, argument + 3, count - 3, "rate");
+    Argument *own = argument + SUPPLIED;
+    uint32_t count = optimizer_arguments(e, u, own);
+    count = override(e, u, name, own, count);
+    Datum rate = elaborate_binary(e, "*", u->factor, base_rate(e, u, own, count), at);
+    Argument *given = argument_named(e, own, count, "rate");
     if (!given) {
-        given = &argument[count++];
+        given = &own[count++];
         *given = (Argument){.name = name_of(e->names, "rate"), .at = at, .name_at = at};
     }
     given->datum = rate;
@@ -162,7 +177,8 @@ static Value updated(Elaborator *e, const Update *u, const ElaboratedState *para
     e->prefix = "optimizer";
     Datum callee = {.kind = DATUM_function, .function = u->optimizer};
     Shape shape = *tensor_shape(e, parameter->read);
-    Datum next = elaborate_apply(e, &callee, count, argument, at, (Placement){.kind = PLACE_tail});
+    Datum next = elaborate_apply(e, &callee, SUPPLIED + count, argument, at,
+                                 (Placement){.kind = PLACE_tail});
     e->prefix = NULL;
     e->frame = here;
     elaborate_at(e, at);
@@ -360,7 +376,7 @@ void elaborate_optimizer(Elaborator *e, Value loss)
         step = tensor_with(e, OP_div, counter, (double)x->settings.accumulate);
     }
     Argument *argument = arena_array(e->arena, Argument, u.call->count + 1);
-    uint32_t count = arguments_of(e, u.call, argument);
+    uint32_t count = optimizer_arguments(e, &u, argument);
     Datum rate = base_rate(e, &u, argument, count);
     if (rate.kind != DATUM_number) {
         if (rate.kind != DATUM_poison) elaborate_error(e, setting->at, "the rate must be a number");
