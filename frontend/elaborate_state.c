@@ -149,6 +149,12 @@ void elaborate_declare(Elaborator *e, const Ast *ast)
         return;
     }
     const char *name = elaborate_path(e, e->frame, name_text(e->names, ast->name));
+    if (is_param && e->parameters_known && !e->prefix) {
+        elaborate_error(e, ast->at, "the parameter `%s` is made outside the model, and not trained",
+                        name);
+        elaborate_hint(e, "call the layer in the model, and use what it gives in the train block");
+        return;
+    }
     if (strcmp(name, "loss") == 0) {
         elaborate_error(e, ast->at, "`loss` is what is minimized; choose another name");
         return;
