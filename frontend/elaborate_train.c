@@ -154,6 +154,12 @@ static void give_gradients(Elaborator *e, Value loss)
     }
 }
 
+/* Comparisons, whole numbers, floor and the like have a gradient of 0 wherever they have one. */
+static bool carries_gradient(const Node *n)
+{
+    return type_is_float(n->type) && op_info[n->op].gradient;
+}
+
 /* A parameter that no gradient can reach is most likely a mistake; if none is reached, it surely is. */
 static void report_unreached(Elaborator *e, Value loss, Span at)
 {
@@ -161,7 +167,7 @@ static void report_unreached(Elaborator *e, Value loss, Span at)
     reached[loss.id] = true;
     for (uint32_t i = loss.id; i > 0; i--) {
         const Node *n = &e->graph->node.at[i];
-        if (!reached[i] || n->op == OP_stop) continue;
+        if (!reached[i] || !carries_gradient(n)) continue;
         for (uint32_t k = 0; k < n->argument_count; k++)
             reached[n->argument[k].id] = true;
     }
@@ -173,7 +179,9 @@ static void report_unreached(Elaborator *e, Value loss, Span at)
     }
     if (has_parameters && !trains) {
         elaborate_error(e, at, "there is nothing to train: no parameter has influence on the loss");
-        elaborate_hint(e, "frozen parameters do not count, nor what stop_gradient keeps away");
+        elaborate_hint(
+            e, "frozen parameters do not count, nor what stop_gradient, comparisons, argmax "
+               "and rounding keep away");
         return;
     }
     for (uint32_t i = 0; i < e->state.count; i++) {
