@@ -10,7 +10,7 @@
 typedef struct Caching {
     mlc_session *session;
     const char *folder;
-    bool clear;
+    bool clear, json;
     Text text;
 } Caching;
 
@@ -20,20 +20,32 @@ static bool ours(const char *name)
     return strstr(name, BACKEND_CACHE_SUFFIX) != NULL;
 }
 
+static void tell(Caching *c, const char *folder, uint32_t count, uint64_t bytes)
+{
+    if (c->json) {
+        text_add(&c->text, "{\"removed\":%s,\"files\":%u,\"bytes\":%llu}\n",
+                 c->clear ? "true" : "false", count, (unsigned long long)bytes);
+        return;
+    }
+    text_add(&c->text, "%s%s: %u files, ", c->clear ? "removed from " : "", folder, count);
+    text_bytes(&c->text, bytes);
+    text_add(&c->text, "\n");
+}
+
 static Status visit(Caching *c, const char *folder, DIR *directory)
 {
     uint64_t bytes = 0;
     uint32_t count = 0;
     for (const struct dirent *entry; (entry = readdir(directory));) {
         struct stat status;
-        if (!ours(entry->d_name) || fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (!ours(entry->d_name) ||
+            fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
         bytes += (uint64_t)status.st_size;
         count++;
         if (c->clear && unlinkat(dirfd(directory), entry->d_name, 0) != 0) return STATUS_failed;
     }
-    text_add(&c->text, "%s%s: %u files, ", c->clear ? "removed from " : "", folder, count);
-    text_bytes(&c->text, bytes);
-    text_add(&c->text, "\n");
+    tell(c, folder, count, bytes);
     return STATUS_ok;
 }
 
@@ -43,6 +55,10 @@ static Status cache(void *argument)
     c->text.arena = c->session->arena;
     const char *folder = session_cache_folder(c->session->arena, c->folder);
     DIR *directory = folder ? opendir(folder) : NULL;
+    if (!directory && c->json) {
+        tell(c, folder ? folder : "", 0, 0);
+        return STATUS_ok;
+    }
     if (!directory) {
         text_add(&c->text, "%s: nothing cached\n", folder ? folder : "no cache folder");
         return STATUS_ok;
@@ -52,10 +68,11 @@ static Status cache(void *argument)
     return status;
 }
 
-mlc_status mlc_cache(mlc_session *session, const char *folder, bool clear, const char **text)
+mlc_status mlc_cache(mlc_session *session, const char *folder, bool clear, bool json,
+                     const char **text)
 {
     if (!session || !text) return MLC_USAGE;
-    Caching caching = {.session = session, .folder = folder, .clear = clear};
+    Caching caching = {.session = session, .folder = folder, .clear = clear, .json = json};
     mlc_status status = session_guard(session, NULL, cache, &caching);
     *text = status == MLC_OK ? text_done(&caching.text) : "";
     return status;

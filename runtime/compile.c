@@ -187,9 +187,21 @@ static Status keep_budget(const mlc_model *model, const Compiled *c)
     return STATUS_failed;
 }
 
+/* For whoever wants to know what takes the time before anything runs. */
+static void tell_compiled(mlc_model *model, const Compiled *c, double seconds)
+{
+    Text text = {.arena = model->arena};
+    text_add(&text, "%s, batch %lld: ", entry_name[c->kind], (long long)c->batch);
+    if (c->module) text_add(&text, "%u kernels, ", c->module->call.count);
+    text_add(&text, "%.2f s", seconds);
+    mlc_event event = {.kind = MLC_EVENT_COMPILED, .text = text_done(&text)};
+    session_event(model->session, &event);
+}
+
 static Status advance(mlc_model *model, Compiled *c, CompileDepth depth, PassOptions *options)
 {
     double start = session_clock();
+    bool lowers = depth >= COMPILE_module && !c->module && !c->executable;
     if (!c->raw) TRY(elaborate(model, c));
     if (depth >= COMPILE_passes) TRY(run_passes(model, c, depth, options));
     if (depth >= COMPILE_full && !c->executable) {
@@ -198,7 +210,9 @@ static Status advance(mlc_model *model, Compiled *c, CompileDepth depth, PassOpt
         BackendEntry entry = {c->elaborated->program, c->graph, c->module};
         TRY(model->backend->compile(model->device, &model->context, &entry, &c->executable));
     }
-    c->seconds += session_clock() - start;
+    double seconds = session_clock() - start;
+    c->seconds += seconds;
+    if (lowers) tell_compiled(model, c, seconds);
     return STATUS_ok;
 }
 

@@ -6,6 +6,11 @@
 #include <unistd.h>
 
 #define TEXT_OF(x) #x
+#ifdef __clang__
+#define COMPILER __VERSION__ /* Clang's says so itself */
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
 #define VERSION(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
 
 const char *mlc_version(void)
@@ -16,9 +21,11 @@ const char *mlc_version(void)
 const char *mlc_version_long(void)
 {
 #ifdef MLC_HAS_LLVM
-    return "mlc " VERSION(MLC_VERSION_MAJOR, MLC_VERSION_MINOR, MLC_VERSION_PATCH) " (" __VERSION__ ", LLVM " MLC_LLVM_VERSION ")";
+    return "mlc " VERSION(MLC_VERSION_MAJOR, MLC_VERSION_MINOR,
+                          MLC_VERSION_PATCH) " (" COMPILER ", LLVM " MLC_LLVM_VERSION ")";
 #else
-    return "mlc " VERSION(MLC_VERSION_MAJOR, MLC_VERSION_MINOR, MLC_VERSION_PATCH) " (" __VERSION__ ", without LLVM)";
+    return "mlc " VERSION(MLC_VERSION_MAJOR, MLC_VERSION_MINOR,
+                          MLC_VERSION_PATCH) " (" COMPILER ", without LLVM)";
 #endif
 }
 
@@ -50,15 +57,18 @@ static Status format(void *argument)
     Text out = {.arena = a->session->arena};
     char *bytes = NULL;
     size_t size = a->text ? strlen(a->text) : 0;
-    if (!a->text) TRY(file_read(&a->session->host, a->path, 16u << 20, &bytes, &size, a->context.report));
-    uint32_t source = sources_add(a->context.sources, a->path, a->text ? a->text : bytes, size, false);
+    if (!a->text)
+        TRY(file_read(&a->session->host, a->path, 16u << 20, &bytes, &size, a->context.report));
+    uint32_t source =
+        sources_add(a->context.sources, a->path, a->text ? a->text : bytes, size, false);
     if (bytes) a->session->host.resize(a->session->host.user, bytes, 0);
     if (!format_source(&a->context, source, &out)) return STATUS_invalid;
     a->answer = text_done(&out);
     return STATUS_ok;
 }
 
-mlc_status mlc_format(mlc_session *session, const char *path, const char *text, const char **formatted)
+mlc_status mlc_format(mlc_session *session, const char *path, const char *text,
+                      const char **formatted)
 {
     if (!session || !path || !formatted) return MLC_USAGE;
     Asking asking = {.session = session, .path = path, .text = text};
@@ -104,7 +114,8 @@ static Status devices(void *argument)
         backends[i]->describe(device, &line);
         backends[i]->close(device);
         if (a->json)
-            text_add(&out, "{\"device\":\"%s\",\"description\":\"%s\"}\n", backends[i]->name, text_done(&line));
+            text_add(&out, "{\"device\":\"%s\",\"description\":\"%s\"}\n", backends[i]->name,
+                     text_done(&line));
         else
             text_add(&out, "%s\n", text_done(&line));
     }

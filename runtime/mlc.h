@@ -94,6 +94,7 @@ typedef enum mlc_event_kind {
     MLC_EVENT_END,
     MLC_EVENT_PROGRESS, /* often: for a progress bar; done of total in `step` and `steps` */
     MLC_EVENT_NOTE,     /* text: something worth knowing */
+    MLC_EVENT_COMPILED, /* text: an entry is ready, for which batch, in how many kernels, how long it took; no JSON */
 } mlc_event_kind;
 
 typedef struct mlc_metric {
@@ -103,7 +104,7 @@ typedef struct mlc_metric {
 
 typedef struct mlc_event {
     mlc_event_kind kind;
-    const char *json;   /* the event as one line of JSON; NULL for MLC_EVENT_PROGRESS */
+    const char *json;   /* the event as one line of JSON; NULL for MLC_EVENT_PROGRESS and MLC_EVENT_COMPILED */
     const char *text;   /* note; what is in progress: "training", "validating", "compiling" */
     const char *model, *device;
     int threads;
@@ -165,7 +166,7 @@ MLC_API mlc_status mlc_help(mlc_session *session, const char *topic, const char 
 /* Writes text to a file as checkpoints are written: whole or not at all. */
 MLC_API mlc_status mlc_write_text(mlc_session *session, const char *path, const char *text);
 /* How much compiled code the cache folder (NULL: the default one) holds; or removes it. */
-MLC_API mlc_status mlc_cache(mlc_session *session, const char *folder, bool clear, const char **text);
+MLC_API mlc_status mlc_cache(mlc_session *session, const char *folder, bool clear, bool json, const char **text);
 MLC_API mlc_status mlc_devices(mlc_session *session, bool json, const char **text);
 
 /* --- entries on memory: for programs that feed the data themselves ------------------------------------------------------- */

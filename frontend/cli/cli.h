@@ -12,7 +12,7 @@ typedef struct Options {
     const char *set[MAX_SETS + 1];
     int set_count;
     int64_t threads, seed, memory, repeat; /* seed -1: the file's */
-    bool no_cache, verify, json, quiet, resume, kernels, write, help;
+    bool no_cache, verify, json, quiet, verbose, resume, kernels, peak, write, help;
 } Options;
 
 typedef int CommandFunction(mlc_session *session, const Options *options);

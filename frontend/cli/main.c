@@ -104,6 +104,7 @@ mlc_model *open_model(mlc_session *session, const Options *options, int *exit_co
     mlc_status status =
         mlc_model_open(session, standard ? "stdin.mlc" : options->file, &open, &model);
     free(text);
+    if (options->verbose) progress_listen(session, options);
     if (status != MLC_OK)
         *exit_code = finish(session, status);
     else

@@ -9,7 +9,7 @@
 
 /* The bar is a fact about this process's terminal. */
 static struct {
-    bool json, quiet, terminal, open;
+    bool json, quiet, verbose, terminal, open;
 } state;
 
 static int columns(void)
@@ -34,10 +34,12 @@ static void bar(const mlc_event *event)
     for (int i = 0; i < cells && event->steps > 0; i++)
         length += snprintf(text + length, sizeof text - (size_t)length, "%s", i < full ? "━" : "┄");
     if (event->epochs > 0)
-        length += snprintf(text + length, sizeof text - (size_t)length, " epoch %lld/%lld  loss %.4f",
-                           (long long)event->epoch, (long long)event->epochs, event->loss);
+        length +=
+            snprintf(text + length, sizeof text - (size_t)length, " epoch %lld/%lld  loss %.4f",
+                     (long long)event->epoch, (long long)event->epochs, event->loss);
     if (event->samples_per_second > 0)
-        length += snprintf(text + length, sizeof text - (size_t)length, "  %.0f/s", event->samples_per_second);
+        length += snprintf(text + length, sizeof text - (size_t)length, "  %.0f/s",
+                           event->samples_per_second);
     bool fits = length - 2 * cells < width;
     fprintf(stderr, "\r%s\033[K", fits ? text : event->text);
     fflush(stderr);
@@ -64,17 +66,20 @@ static void plain(const mlc_event *event)
 {
     switch (event->kind) {
     case MLC_EVENT_START:
-        fprintf(stderr, "%s: %lld parameters, %s, %d threads, %.1f MB planned, compiled in %.2f s\n", event->model,
-                (long long)event->parameters, event->device, event->threads, (double)event->memory_bytes * 1e-6,
-                event->compile_seconds);
+        fprintf(stderr,
+                "%s: %lld parameters, %s, %d threads, %.1f MB planned, compiled in %.2f s\n",
+                event->model, (long long)event->parameters, event->device, event->threads,
+                (double)event->memory_bytes * 1e-6, event->compile_seconds);
         break;
     case MLC_EVENT_STEP:
         if (!state.terminal)
-            fprintf(stderr, "step %lld/%lld  loss %.4f  rate %.3g  %.0f samples/s\n", (long long)event->step,
-                    (long long)event->steps, event->loss, event->rate, event->samples_per_second);
+            fprintf(stderr, "step %lld/%lld  loss %.4f  rate %.3g  %.0f samples/s\n",
+                    (long long)event->step, (long long)event->steps, event->loss, event->rate,
+                    event->samples_per_second);
         break;
     case MLC_EVENT_EPOCH: epoch_line(event); break;
     case MLC_EVENT_NOTE: fprintf(stderr, "%s\n", event->text); break;
+    case MLC_EVENT_COMPILED:
     case MLC_EVENT_END:
     case MLC_EVENT_PROGRESS: break;
     }
@@ -95,7 +100,12 @@ static void on_event(void *user, const mlc_event *event)
         if (state.terminal && !state.quiet) bar(event);
         return;
     }
+    if (event->kind == MLC_EVENT_COMPILED && !state.verbose) return;
     progress_end();
+    if (event->kind == MLC_EVENT_COMPILED) {
+        fprintf(stderr, "compiled %s\n", event->text);
+        return;
+    }
     if (state.json) {
         printf("%s\n", event->json);
         fflush(stdout);
@@ -110,6 +120,7 @@ void progress_listen(mlc_session *session, const Options *options)
     const char *term = getenv("TERM");
     state.json = options->json;
     state.quiet = options->quiet;
+    state.verbose = options->verbose;
     state.terminal = isatty(STDERR_FILENO) && !(term && !strcmp(term, "dumb"));
     mlc_on_event(session, on_event, NULL);
 }

@@ -5,7 +5,9 @@
 int command_version(mlc_session *session, const Options *options)
 {
     (void)session;
-    (void)options;
-    printf("%s\n", mlc_version_long());
+    if (options->json)
+        printf("{\"version\":\"%s\",\"description\":\"%s\"}\n", mlc_version(), mlc_version_long());
+    else
+        printf("%s\n", mlc_version_long());
     return 0;
 }

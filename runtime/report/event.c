@@ -89,7 +89,8 @@ void event_json(Text *out, const mlc_event *event)
 {
     static const char *const name[] = {[MLC_EVENT_START] = "start",       [MLC_EVENT_STEP] = "step",
                                        [MLC_EVENT_EPOCH] = "epoch",       [MLC_EVENT_END] = "end",
-                                       [MLC_EVENT_PROGRESS] = "progress", [MLC_EVENT_NOTE] = "note"};
+                                       [MLC_EVENT_PROGRESS] = "progress", [MLC_EVENT_NOTE] = "note",
+                                       [MLC_EVENT_COMPILED] = "compiled"};
     text_add(out, "{\"event\":\"%s\"", name[event->kind]);
     switch (event->kind) {
     case MLC_EVENT_START: add_start(out, event); break;
@@ -97,6 +98,7 @@ void event_json(Text *out, const mlc_event *event)
     case MLC_EVENT_EPOCH: add_epoch(out, event); break;
     case MLC_EVENT_END: add_end(out, event); break;
     case MLC_EVENT_PROGRESS:
+    case MLC_EVENT_COMPILED:
     case MLC_EVENT_NOTE: string(out, "text", event->text); break;
     }
     text_add(out, "}");

@@ -260,6 +260,17 @@ class Output(Program):
         bench = self.lines("bench", *common, "--repeat", "2")[0]
         self.assertLessEqual(bench["seconds"]["min"], bench["seconds"]["max"])
         self.assertTrue(self.lines("devices", "--json"))
+        self.assertEqual(self.lines("version", "--json")[0]["version"], "0.1.0")
+        self.assertEqual(self.lines("cache", "--json")[0], {"removed": False, "files": 0, "bytes": 0})
+        self.assertEqual(self.lines("bench", *common, "--repeat", "2", "--peak")[0]["entry"], "step")
+
+    def test_verbose_tells_what_is_compiled(self):
+        common = ["m.mlc", "--device", "reference", "-v", "--json"]
+        done = self.mlc("train", *common, "--out", "run")
+        self.assertRegex(done.stderr, r"(?m)^compiled step, batch [0-9]+: [0-9.]+ s$")
+        self.assertTrue(all(json.loads(line) for line in done.stdout.splitlines()))
+        self.assertIn("compiled eval", self.mlc("eval", *common, "--weights", "run").stderr)
+        self.assertNotIn("compiled", self.mlc("eval", *common[:3], "--weights", "run").stderr)
 
     def test_bench_tells_where_the_time_goes(self):
         self.needs_cpu()

@@ -173,7 +173,7 @@ END_TEST
 /* --- training ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct Log {
-    int count[MLC_EVENT_NOTE + 1];
+    int count[MLC_EVENT_COMPILED + 1];
     int64_t stop_at; /* interrupts behind this step; 0: never */
     mlc_session *session;
     double first, last;
@@ -185,7 +185,7 @@ static void on_event(void *user, const mlc_event *event)
 {
     Log *log = user;
     log->count[event->kind]++;
-    if (event->kind == MLC_EVENT_PROGRESS || event->kind == MLC_EVENT_NOTE) return;
+    if (event->kind == MLC_EVENT_PROGRESS || event->kind >= MLC_EVENT_NOTE) return;
     if (!event->json || event->json[0] != '{' || strchr(event->json, '\n')) log->in_order = false;
     bool started = log->before != MLC_EVENT_PROGRESS;
     if (started == (event->kind == MLC_EVENT_START) || log->before == MLC_EVENT_END)
