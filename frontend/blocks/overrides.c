@@ -57,18 +57,37 @@ static void set_setting(Experiment *x, const Ast *setting)
 
 /* ---- variants ---- */
 
+/* Of all variants, chosen or not: a mistake shows before the day that one is wanted. */
+static void check_variant(Experiment *x, uint32_t index)
+{
+    const Ast *variant = x->variant.at[index];
+    const Names *names = x->context->names;
+    for (uint32_t i = 0; i < index; i++) {
+        if (!name_same(x->variant.at[i]->name, variant->name)) continue;
+        report_error(x->context->report, variant->at, "the variant `%s` is defined twice",
+                     name_text(names, variant->name));
+        report_note(x->context->report, x->variant.at[i]->at, "the first is here");
+        break;
+    }
+    for (uint32_t k = 0; k < variant->count; k++) {
+        const Ast *item = variant->child[k];
+        if (item->kind != AST_const || constant_named(x, item->name)) continue;
+        Suggestion nearest = {.wanted = name_text(names, item->name)};
+        for (uint32_t i = 0; i < x->constant.count; i++)
+            suggest(&nearest, name_text(names, x->constant.at[i].name));
+        report_error(x->context->report, item->at,
+                     "the variant sets the constant `%s`, which the file does not have",
+                     nearest.wanted);
+        if (nearest.best) report_hint(x->context->report, "did you mean `%s`?", nearest.best);
+    }
+}
+
 static void apply_item(Experiment *x, const Ast *item)
 {
     Report *report = x->context->report;
     if (item->kind == AST_const) {
         Global *g = constant_named(x, item->name);
-        if (g) {
-            set_constant(x, g, item->child[0]);
-            return;
-        }
-        report_error(report, item->at,
-                     "the variant sets the constant `%s`, which the file does not have",
-                     name_text(x->context->names, item->name));
+        if (g) set_constant(x, g, item->child[0]);
     } else if (item->kind == AST_train) {
         if (!x->train)
             report_error(report, item->at, "the variant has a train block and the file has none");
@@ -88,6 +107,7 @@ static void apply_variant(Experiment *x)
     for (uint32_t i = 0; i < x->variant.count; i++) {
         const Ast *v = x->variant.at[i];
         const char *name = name_text(x->context->names, v->name);
+        check_variant(x, i);
         edit(x, v->at, "");
         suggest(&nearest, name);
         if (!wanted || strcmp(name, wanted) != 0) continue;
