@@ -187,9 +187,14 @@ static void read_plateau(Elaborator *e, TrainSettings *t)
         const char *name = a->name.id ? name_text(e->names, a->name)
                            : i == 1   ? "factor"
                                       : "patience";
+        bool factor = strcmp(name, "factor") == 0, patience = strcmp(name, "patience") == 0;
+        if (!factor && !patience) {
+            elaborate_error(e, a->name_at, "`plateau` has no argument `%s`", name);
+            elaborate_hint(e, "it is plateau(factor: 0.1, patience: 10)");
+            continue;
+        }
         Datum d = elaborate_expression(e, a->child[0]);
         if (d.kind == DATUM_poison) continue;
-        bool factor = strcmp(name, "factor") == 0, patience = strcmp(name, "patience") == 0;
         if (factor && d.kind == DATUM_number && d.number > 0 && d.number < 1)
             t->plateau_factor = d.number;
         else if (patience && static_as_integer(&d, &t->plateau_patience) &&
