@@ -190,6 +190,10 @@ static const Ast *parse_use(Parser *p)
 {
     uint32_t begin = p->at;
     accept_word(p, WORD_use);
+    if (!is(p, TOKEN_string)) {
+        parser_expected(p, "the file to use as a text");
+        return parser_error_node(p);
+    }
     Ast head = {.kind = AST_use};
     head.text = parse_text(p, "the file to use as a text");
     head.at = parser_span_since(p, begin);
