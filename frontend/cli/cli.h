@@ -7,8 +7,8 @@
 
 typedef struct Options {
     const char *command, *file; /* file: the first positional argument */
-    const char *device, *precision, *variant, *data, *target, *out, *in, *weights, *init, *split, *entry, *stage,
-        *format, *trace;
+    const char *device, *precision, *variant, *data, *target, *out, *in, *weights, *init, *split,
+        *entry, *stage, *format, *trace;
     const char *set[MAX_SETS + 1];
     int set_count;
     int64_t threads, seed, memory, repeat; /* seed -1: the file's */
@@ -20,6 +20,8 @@ typedef int CommandFunction(mlc_session *session, const Options *options);
 /* Fills options from the arguments; answers 0, or 2 after saying what is wrong on stderr. */
 int options_parse(int count, char *const *argument, Options *options);
 void options_help(const char *command); /* of all, or of one command */
+bool options_explain(
+    const char *word); /* of a command or an option, its dashes left out; false: it is neither */
 int options_unknown_command(const char *text); /* says so, with the nearest; answers 2 */
 
 /* Exit code of a status, after printing the session's diagnostics to stderr. */

@@ -10,6 +10,7 @@ int command_help(mlc_session *session, const Options *options)
         return 0;
     }
     mlc_status status = mlc_help(session, options->file, &text);
+    if (status == MLC_USAGE && options_explain(options->file)) return 0;
     fputs(text, stdout);
     return finish(session, status);
 }

@@ -12,7 +12,8 @@ static const struct OptionRow {
     OptionKind kind;
     size_t offset;
 } rows[] = {
-#define OPTION(field, spelling, kind, value, help) {spelling, value, help, KIND_##kind, offsetof(Options, field)},
+#define OPTION(field, spelling, kind, value, help)                                                 \
+    {spelling, value, help, KIND_##kind, offsetof(Options, field)},
 #include "frontend/cli/options.def"
 #undef OPTION
 };
@@ -58,8 +59,8 @@ static int unknown_option(const char *text)
         least = d;
         nearest = rows[i].spelling;
     }
-    fprintf(stderr, "mlc: unknown option `%s`%s%s%s\n", text, nearest ? "; did you mean `" : "", nearest ? nearest : "",
-            nearest ? "`?" : "");
+    fprintf(stderr, "mlc: unknown option `%s`%s%s%s\n", text, nearest ? "; did you mean `" : "",
+            nearest ? nearest : "", nearest ? "`?" : "");
     return 2;
 }
 
@@ -90,9 +91,9 @@ static int bad_value(const char *option, const char *value, const char *expected
 static const struct {
     const char *name;
     double factor;
-} units[] = {{"", 1},          {"B", 1},         {"k", 1e3},        {"M", 1e6},        {"G", 1e9},
-             {"KB", 1e3},      {"MB", 1e6},      {"GB", 1e9},       {"KiB", 1024},     {"MiB", 1048576},
-             {"GiB", 1073741824}};
+} units[] = {{"", 1},       {"B", 1},         {"k", 1e3},         {"M", 1e6},
+             {"G", 1e9},    {"KB", 1e3},      {"MB", 1e6},        {"GB", 1e9},
+             {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
 
 static int set_number(const struct OptionRow *row, const char *value, int64_t *out)
 {
@@ -100,7 +101,8 @@ static int set_number(const struct OptionRow *row, const char *value, int64_t *o
     errno = 0;
     if (row->kind == KIND_number) {
         long long number = strtoll(value, &end, 10);
-        if (errno || *end || end == value || number < 0) return bad_value(row->spelling, value, "a number >= 0");
+        if (errno || *end || end == value || number < 0)
+            return bad_value(row->spelling, value, "a number >= 0");
         *out = number;
         return 0;
     }
@@ -122,7 +124,8 @@ static int set_option(const struct OptionRow *row, const char *value, Options *o
     case KIND_number:
     case KIND_size: return set_number(row, value, field);
     case KIND_list:
-        if (options->set_count == MAX_SETS) return bad_value(row->spelling, value, "at most 64 of them");
+        if (options->set_count == MAX_SETS)
+            return bad_value(row->spelling, value, "at most 64 of them");
         options->set[options->set_count++] = value;
         return 0;
     }
@@ -135,8 +138,10 @@ static int parse_option(int count, char *const *argument, int *i, Options *optio
     const char *text = argument[*i], *equals = strchr(text, '=');
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
     for (size_t r = 0; r < COUNT(rows); r++) {
-        if (strlen(rows[r].spelling) != length || memcmp(rows[r].spelling, text, length) != 0) continue;
-        if (rows[r].kind == KIND_flag && equals) return bad_value(rows[r].spelling, equals + 1, "no value");
+        if (strlen(rows[r].spelling) != length || memcmp(rows[r].spelling, text, length) != 0)
+            continue;
+        if (rows[r].kind == KIND_flag && equals)
+            return bad_value(rows[r].spelling, equals + 1, "no value");
         if (rows[r].kind == KIND_flag) return set_option(&rows[r], NULL, options);
         if (equals) return set_option(&rows[r], equals + 1, options);
         if (*i + 1 < count) return set_option(&rows[r], argument[++*i], options);
@@ -173,21 +178,42 @@ int options_parse(int count, char *const *argument, Options *options)
     return 0;
 }
 
+bool options_explain(const char *word)
+{
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        if (strcmp(commands[i].name, word) != 0) continue;
+        options_help(word);
+        return true;
+    }
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct OptionRow *row = &rows[i];
+        if (strcmp(row->spelling + strspn(row->spelling, "-"), word) != 0) continue;
+        printf("%s%s%s\n\n%s\n", row->spelling, *row->value ? " " : "", row->value, row->help);
+        return true;
+    }
+    return false;
+}
+
 void options_help(const char *command)
 {
     bool all = !command;
     if (all)
-        printf("mlc trains neural networks described by model files.\n\nusage: mlc COMMAND [FILE] [options]\n\n");
+        printf("mlc trains neural networks described by model files.\n\nusage: mlc COMMAND [FILE] "
+               "[options]\n\n");
     for (size_t i = 0; i < COUNT(commands); i++) {
         if (!all && strcmp(commands[i].name, command) != 0) continue;
         if (all)
             printf("  %-8s %s\n", commands[i].name, commands[i].help);
         else
-            printf("usage: mlc %s %s\n\n%s\n", commands[i].name, commands[i].arguments, commands[i].help);
+            printf("usage: mlc %s %s\n\n%s\n", commands[i].name, commands[i].arguments,
+                   commands[i].help);
     }
     printf("\noptions:\n");
     for (size_t i = 0; i < COUNT(rows); i++)
         printf("  %-11s %-14s %s\n", rows[i].spelling, rows[i].value, rows[i].help);
-    printf("\nexit codes: 0 done; 1 the work failed; 2 wrong usage; 3 wrong input; 130 interrupted (saved)\n");
-    if (all) printf("`mlc help TOPIC` explains the language and every builtin: try `mlc help language`.\n");
+    printf("\nexit codes: 0 done; 1 the work failed; 2 wrong usage; 3 wrong input; 130 interrupted "
+           "(saved)\n");
+    if (all)
+        printf(
+            "`mlc help TOPIC` explains the language and every builtin: try `mlc help language`.\n");
 }
