@@ -12,7 +12,9 @@ typedef struct Predicting {
     const Split *split;
     uint32_t input_count;
     ModelInput *input; /* only those that predict uses */
+    int64_t batch;
     TensorSet result;
+    int64_t *rows; /* of each result, those of one sample; 0: it has no batch axis */
     Stream *stream;
 } Predicting;
 
@@ -23,7 +25,8 @@ static Status list_inputs(Predicting *p)
     p->input = arena_array(p->model->arena, ModelInput, probe->elaborated->input_count);
     for (uint32_t i = 0; i < probe->elaborated->input_count; i++)
         for (uint32_t j = 0; j < probe->input_count; j++)
-            if (probe->input_source[j] == i) p->input[p->input_count++] = probe->elaborated->input[i];
+            if (probe->input_source[j] == i)
+                p->input[p->input_count++] = probe->elaborated->input[i];
     return STATUS_ok;
 }
 
@@ -43,15 +46,61 @@ static Status open_input(Predicting *p)
     return data_check(&model->context, p->file, p->split, p->input_count, p->input);
 }
 
-static Status make_results(Predicting *p, const Compiled *c)
+static Status refuse_output(const Predicting *p, const Port *port, const char *what,
+                            const char *hint)
 {
+    Report *report = p->model->context.report;
+    Text shape = {.arena = p->model->arena};
+    shape_print(&shape, port->type, &port->shape);
+    report_error(report, (Span){0}, "output `%s`, %s for %lld samples, %s",
+                 name_text(p->model->context.names, port->name), text_done(&shape),
+                 (long long)p->batch, what);
+    report_hint(report, "%s", hint);
+    return STATUS_invalid;
+}
+
+/* How many rows of an output a sample is: told by what one sample more makes of its shape. An extent that only happens to equal
+ * the batch does not grow. */
+static Status count_rows(const Predicting *p, const Port *port, const Port *larger, int64_t *rows)
+{
+    *rows = 0;
+    for (int axis = 0; axis < port->shape.rank; axis++) {
+        int64_t grown = larger->shape.extent[axis] - port->shape.extent[axis];
+        if (grown && (axis > 0 || grown * p->batch != port->shape.extent[axis]))
+            return refuse_output(p, port, "has no first axis that counts the samples",
+                                 "transpose or reshape it");
+        *rows += grown;
+    }
+    return STATUS_ok;
+}
+
+static Status make_results(Predicting *p)
+{
+    Compiled *c, *larger;
+    TRY(compile_entry(p->model, ENTRY_predict, p->batch, COMPILE_passes, &c));
+    TRY(compile_entry(p->model, ENTRY_predict, p->batch + 1, COMPILE_passes, &larger));
+    p->rows = arena_array(p->model->arena, int64_t, c->output_count);
     for (uint32_t i = 0; i < c->output_count; i++) {
         Shape shape = c->output[i].shape;
-        bool batched = shape.rank > 0 && shape.extent[0] == c->batch;
-        if (batched) shape.extent[0] = p->split->count;
+        TRY(count_rows(p, &c->output[i], &larger->output[i], &p->rows[i]));
+        if (p->rows[i]) shape.extent[0] = p->rows[i] * p->split->count;
         const char *name = name_text(p->model->context.names, c->output[i].name);
         if (!tensor_set_add(&p->result, name, c->output[i].type, &shape)) return STATUS_no_memory;
     }
+    return STATUS_ok;
+}
+
+/* Rows go behind those of the batches before; what has none must be the same every time. */
+static Status keep_output(Predicting *p, uint32_t i, const Port *port, const void *bytes,
+                          int64_t done)
+{
+    size_t size = (size_t)port_bytes(port);
+    size_t sample = p->rows[i] ? p->result.at[i].size / (size_t)p->split->count : 0;
+    char *to = (char *)p->result.at[i].bytes + sample * (size_t)done;
+    if (!sample && done && memcmp(to, bytes, size) != 0)
+        return refuse_output(p, port, "has no batch axis and changes from batch to batch",
+                             "reduce over other axes than the first, or predict fewer samples");
+    memcpy(to, bytes, size);
     return STATUS_ok;
 }
 
@@ -59,7 +108,6 @@ static Status predict_batch(Predicting *p, const void *const *field, int64_t don
 {
     Compiled *c;
     TRY(compile_entry(p->model, ENTRY_predict, count, COMPILE_full, &c));
-    if (done == 0) TRY(make_results(p, c));
     Arena *scratch = p->model->session->message;
     const void **input = arena_array(scratch, const void *, c->input_count);
     void **output = arena_array(scratch, void *, c->output_count);
@@ -72,20 +120,16 @@ static Status predict_batch(Predicting *p, const void *const *field, int64_t don
         output[i] = (char *)(((uintptr_t)bytes + 63) & ~(uintptr_t)63);
     }
     TRY(compiled_run(p->model, c, input, output));
-    for (uint32_t i = 0; i < c->output_count; i++) {
-        const Tensor *whole = &p->result.at[i];
-        bool batched = whole->shape.rank > 0 && whole->shape.extent[0] == p->split->count;
-        size_t row = batched ? whole->size / (size_t)p->split->count : 0;
-        memcpy((char *)whole->bytes + row * (size_t)done, output[i], (size_t)port_bytes(&c->output[i]));
-    }
+    for (uint32_t i = 0; i < c->output_count; i++)
+        TRY(keep_output(p, i, &c->output[i], output[i], done));
     arena_reset(scratch);
     return STATUS_ok;
 }
 
-static Status predict_all(Predicting *p, int64_t batch)
+static Status predict_all(Predicting *p)
 {
     StreamOptions options = {.host = &p->model->session->host,
-                             .batch = batch,
+                             .batch = p->batch,
                              .input_count = p->input_count,
                              .input = p->input};
     const void *const *field;
@@ -106,7 +150,7 @@ static Status write_csv(Predicting *p)
     Text text = {.arena = p->model->arena};
     for (uint32_t i = 0; i < p->result.count; i++) {
         const Tensor *tensor = &p->result.at[i];
-        int64_t columns = p->split->count ? shape_elements(&tensor->shape) / p->split->count : 0;
+        int64_t columns = shape_elements(&tensor->shape) / p->split->count;
         for (int64_t j = 0; j < columns; j++) {
             text_add(&text, "%s%s", text.count ? "," : "", tensor->name);
             if (columns > 1) text_add(&text, ".%lld", (long long)j);
@@ -133,27 +177,47 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && !strcmp(text + length - tail, end);
 }
 
+/* Before the work, which may be long: whether --out can take the results. */
+static Status check_target(const Predicting *p)
+{
+    Report *report = p->model->context.report;
+    bool is_table = ends_with(p->out, ".csv");
+    if (!is_table && !ends_with(p->out, ".safetensors") &&
+        !(ends_with(p->out, ".npy") && p->result.count == 1)) {
+        report_error(report, (Span){0}, "cannot write %u outputs to %s", p->result.count, p->out);
+        report_hint(report, "name a .safetensors or .csv file, or .npy when there is one output");
+        return STATUS_usage;
+    }
+    for (uint32_t i = 0; is_table && i < p->result.count; i++) {
+        if (p->rows[i]) continue;
+        report_error(report, (Span){0},
+                     "%s: output `%s` has no batch axis, so it has no place in a row of a sample",
+                     p->out, p->result.at[i].name);
+        report_hint(report, "name a .safetensors file");
+        return STATUS_usage;
+    }
+    return STATUS_ok;
+}
+
 static Status write_results(Predicting *p)
 {
     Report *report = p->model->context.report;
     if (ends_with(p->out, ".safetensors")) return safetensors_write(&p->result, p->out, report);
     if (ends_with(p->out, ".csv")) return write_csv(p);
-    if (ends_with(p->out, ".npy") && p->result.count == 1) return npy_write(&p->result.at[0], p->out, report);
-    report_error(report, (Span){0}, "cannot write %u outputs to %s", p->result.count, p->out);
-    report_hint(report, "name a .safetensors or .csv file, or .npy when there is one output");
-    return STATUS_usage;
+    return npy_write(&p->result.at[0], p->out, report);
 }
 
 static Status predict_from(void *argument)
 {
     Predicting *p = argument;
-    int64_t batch;
     TRY(list_inputs(p));
     TRY(open_input(p));
     TRY(state_load_weights(p->model, p->weights));
-    TRY(model_batch(p->model, &batch));
-    if (batch > p->split->count) batch = p->split->count;
-    TRY(predict_all(p, batch));
+    TRY(model_batch(p->model, &p->batch));
+    if (p->batch > p->split->count) p->batch = p->split->count;
+    TRY(make_results(p));
+    TRY(check_target(p));
+    TRY(predict_all(p));
     return write_results(p);
 }
 

@@ -208,6 +208,23 @@ class Files(Program):
         numbers = [float(cell) for row in rows[1:-1] for cell in row.split(",")]
         self.assertEqual(struct.pack("<%df" % len(numbers), *numbers), logits)
 
+    def test_outputs_without_a_batch_axis(self):
+        """One extent is the batch, another the number of samples, by chance; the last batch is shorter."""
+        ask = ["predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", "x.npy", "--set", "train.batch=5", "--out"]
+        extra = "  output fives = reshape(iota(15), [5, 3])\n  output sevens = reshape(iota(21), [7, 3])\n  output pairs = reshape(x, [4 * N, 2])\n"
+        self.write("m.mlc", MODEL.replace("  output logits = fc2\n", "  output logits = fc2\n" + extra))
+        self.mlc(*ask, "y.safetensors")
+        got = self.tensors("y.safetensors")
+        self.assertEqual(struct.unpack("<15i", got["fives"]), tuple(range(15)))
+        self.assertEqual(struct.unpack("<21i", got["sevens"]), tuple(range(21)))
+        self.assertEqual(got["pairs"], self.x)
+        self.refused(*ask, "y.csv", code=2, says=["`fives`", "y.csv", ".safetensors"])
+        self.assertFalse(os.path.exists(self.path("y.csv")))
+        for output in "transpose(fc2)", "reshape(matmul(x, transpose(x)), [N * N])", "mean(fc2)":
+            self.write("m.mlc", MODEL.replace("(logits, ", "(fc2, ").replace("output logits = fc2", "output logits = " + output))
+            self.refused(*ask, "y.npy", code=3, says=["`logits`"])
+            self.assertFalse(os.path.exists(self.path("y.npy")))
+
     def test_run_takes_one_entry(self):
         common = ["run", "m.mlc", "--device", "reference", "--weights", "run", "--in", "x.safetensors", "--out", "y.safetensors", "--entry"]
         self.predicted("x.safetensors", "p.safetensors")
