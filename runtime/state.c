@@ -144,24 +144,37 @@ Status state_save_checkpoint(mlc_model *model, const char *path, uint32_t count,
 }
 
 /* A checkpoint is our own file: anything that does not fit exactly means another model. */
-Status state_load_checkpoint(mlc_model *model, const char *path, TensorSet *set)
+static Status check_checkpoint(mlc_model *model, const char *path, const TensorSet *set)
 {
-    const Span nowhere = {0};
-    Report *report = model->context.report;
-    tensor_set_open(set, &model->session->host);
-    Status status = safetensors_read(set, path, report);
-    for (uint32_t i = 0; i < model->state.count && status == STATUS_ok; i++) {
+    const char *misfit = NULL, *what = NULL;
+    for (uint32_t i = 0; i < model->state.count && !misfit; i++) {
         const State *state = &model->state.at[i].state;
         const Tensor *tensor = tensor_set_find(set, text_of(model, state->name));
         if (tensor && tensor->type == state->type && shape_same(&tensor->shape, &state->shape))
             continue;
-        report_error(report, nowhere, "%s: `%s` is %s; this checkpoint belongs to another model",
-                     path, text_of(model, state->name), tensor ? "of another shape" : "missing");
-        report_hint(
-            report,
-            "train without --resume to start anew, or restore the model file from the run folder");
-        status = STATUS_invalid;
+        misfit = text_of(model, state->name);
+        what = tensor ? "of another shape" : "missing";
     }
+    for (uint32_t i = 0; i < set->count && !misfit; i++) {
+        if (state_find(model, set->at[i].name)) continue;
+        misfit = arena_text(model->arena, set->at[i].name, strlen(set->at[i].name));
+        what = "not of this model";
+    }
+    if (!misfit) return STATUS_ok;
+    Report *report = model->context.report;
+    report_error(report, (Span){0}, "%s: `%s` is %s; this checkpoint belongs to another model",
+                 path, misfit, what);
+    report_hint(
+        report,
+        "train without --resume to start anew, or restore the model file from the run folder");
+    return STATUS_invalid;
+}
+
+Status state_load_checkpoint(mlc_model *model, const char *path, TensorSet *set)
+{
+    tensor_set_open(set, &model->session->host);
+    Status status = safetensors_read(set, path, model->context.report);
+    if (status == STATUS_ok) status = check_checkpoint(model, path, set);
     for (uint32_t i = 0; i < model->state.count && status == STATUS_ok; i++) {
         const StateMemory *state = &model->state.at[i];
         memcpy(state->bytes, tensor_set_find(set, text_of(model, state->state.name))->bytes,

@@ -1,28 +1,14 @@
 /* The training loop: batches in, one compiled step each, validation and checkpoints between.  Everything that a run needs to go on
- * bit-identically is in the checkpoint: the states, and the Progress below as its notes. */
+ * bit-identically is in the checkpoint: the states, and the Progress. */
 #include "ir/base/boundary.h"
 #include "runtime/evaluate.h"
+#include "runtime/progress.h"
 #include "runtime/report/run.h"
 #include "runtime/state.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#define MAX_METRICS 64
-
-typedef struct Progress {
-    int64_t step;            /* optimizer steps done */
-    int64_t epoch_steps;     /* of them in the epoch under way */
-    double sum[MAX_METRICS]; /* of the metrics over those */
-    double best;             /* NAN: none yet */
-    int64_t waiting;         /* validations since the best */
-    int64_t plateau_waiting;
-    double plateau_best;
-    int64_t log_bytes; /* of metrics.jsonl when this was saved */
-} Progress;
 
 typedef struct Trainer {
     mlc_model *model;
@@ -48,89 +34,10 @@ static const char *metric_text(const Trainer *t, uint32_t i)
     return name_text(t->model->context.names, t->metric[i].name);
 }
 
-/* --- what a checkpoint carries beside the states ---------------------------------------------------------------------- */
-
 static Status save_checkpoint(Trainer *t)
 {
-    char text[8][32], sums[MAX_METRICS][32], keys[MAX_METRICS][32];
-    const Progress *p = &t->now;
     TRY(run_size(&t->run, &t->now.log_bytes));
-    Note note[8 + MAX_METRICS] = {{"mlc.step", text[0]},
-                                  {"mlc.epoch_steps", text[1]},
-                                  {"mlc.best", text[2]},
-                                  {"mlc.waiting", text[3]},
-                                  {"mlc.plateau_waiting", text[4]},
-                                  {"mlc.plateau_best", text[5]},
-                                  {"mlc.log_bytes", text[6]},
-                                  {"mlc.batch", text[7]}};
-    snprintf(text[0], 32, "%lld", (long long)p->step);
-    snprintf(text[1], 32, "%lld", (long long)p->epoch_steps);
-    snprintf(text[2], 32, "%a", p->best);
-    snprintf(text[3], 32, "%lld", (long long)p->waiting);
-    snprintf(text[4], 32, "%lld", (long long)p->plateau_waiting);
-    snprintf(text[5], 32, "%a", p->plateau_best);
-    snprintf(text[6], 32, "%lld", (long long)p->log_bytes);
-    snprintf(text[7], 32, "%lld", (long long)t->batch);
-    for (uint32_t i = 0; i < t->metric_count; i++) {
-        snprintf(keys[i], 32, "mlc.sum.%u", i);
-        snprintf(sums[i], 32, "%a", p->sum[i]);
-        note[8 + i] = (Note){keys[i], sums[i]};
-    }
-    return state_save_checkpoint(t->model, t->run.checkpoint, 8 + t->metric_count, note);
-}
-
-static double noted(const TensorSet *set, const char *key)
-{
-    const char *text = tensor_set_noted(set, key);
-    char *end = NULL;
-    double number = text ? strtod(text, &end) : NAN;
-    return end && end > text && !*end ? number : NAN;
-}
-
-/* -1 if it is none. */
-static int64_t noted_count(const TensorSet *set, const char *key)
-{
-    double number = noted(set, key);
-    return number >= 0 && number <= 0x1p53 ? (int64_t)number : -1;
-}
-
-static Status load_checkpoint(Trainer *t)
-{
-    TensorSet set;
-    const Span nowhere = {0};
-    Progress *p = &t->now;
-    TRY(state_load_checkpoint(t->model, t->run.checkpoint, &set));
-    p->step = noted_count(&set, "mlc.step");
-    p->epoch_steps = noted_count(&set, "mlc.epoch_steps");
-    p->best = noted(&set, "mlc.best");
-    p->waiting = noted_count(&set, "mlc.waiting");
-    p->plateau_waiting = noted_count(&set, "mlc.plateau_waiting");
-    p->plateau_best = noted(&set, "mlc.plateau_best");
-    p->log_bytes = noted_count(&set, "mlc.log_bytes");
-    int64_t batch = noted_count(&set, "mlc.batch");
-    for (uint32_t i = 0; i < t->metric_count; i++) {
-        char key[32];
-        snprintf(key, sizeof key, "mlc.sum.%u", i);
-        p->sum[i] = noted(&set, key);
-    }
-    tensor_set_close(&set);
-    bool is_whole = batch > 0 && p->step >= 0 && p->step <= INT64_MAX / 2 / t->batch &&
-                    p->epoch_steps >= 0 && p->waiting >= 0 && p->plateau_waiting >= 0 &&
-                    p->log_bytes >= 0;
-    if (!is_whole) {
-        report_error(t->model->context.report, nowhere, "%s does not say how far its run was",
-                     t->run.checkpoint);
-        report_hint(t->model->context.report,
-                    "start anew from its weights, with --init and another --out folder");
-        return STATUS_invalid;
-    }
-    if (batch == t->batch) return run_truncate(&t->run, p->log_bytes);
-    report_error(t->model->context.report, nowhere,
-                 "%s was written with batch %lld, this run has %lld", t->run.checkpoint,
-                 (long long)batch, (long long)t->batch);
-    report_hint(t->model->context.report,
-                "resume with the same batch, or start anew in another --out folder");
-    return STATUS_invalid;
+    return progress_save(t->model, &t->now, t->run.checkpoint);
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------------ */
@@ -428,8 +335,9 @@ static Status require_train(const Trainer *t)
     const Span nowhere = {0};
     const CompressBlock *compress = experiment_compress(t->model->experiment);
     if (compress)
-        report_warning(t->model->context.report, compress->at,
-                       "this version reads `compress` and does not apply it: the model is trained as it is");
+        report_warning(
+            t->model->context.report, compress->at,
+            "this version reads `compress` and does not apply it: the model is trained as it is");
     if (t->train && t->train->present) return STATUS_ok;
     report_error(t->model->context.report, nowhere, "%s has no `train` block", t->model->path);
     report_hint(t->model->context.report,
@@ -516,8 +424,16 @@ static Status set_up_stream(Trainer *t)
 static Status start_state(Trainer *t)
 {
     bool resume = t->options && t->options->resume && run_has_checkpoint(&t->run);
-    t->now = (Progress){.best = NAN, .plateau_best = NAN};
-    if (resume) return load_checkpoint(t);
+    t->now = (Progress){.metric_count = t->metric_count,
+                        .best = NAN,
+                        .plateau_best = NAN,
+                        .batch = t->batch,
+                        .seed = t->model->seed,
+                        .samples = t->split->count};
+    if (resume) {
+        TRY(progress_load(t->model, &t->now, t->run.checkpoint));
+        return run_truncate(&t->run, t->now.log_bytes);
+    }
     TRY(t->options && t->options->init ? state_load_weights(t->model, t->options->init)
                                        : state_load_declared(t->model));
     return run_truncate(&t->run, 0);

@@ -431,6 +431,19 @@ class World(Program):
             self.write(name, struct.pack("<Q", len(text)) + text + whole[8 + size:])
             self.mlc("train", "m.mlc", "--device", "reference", "--out", "run", "--resume", code=3, says=["how far"])
 
+    def test_a_run_is_resumed_as_it_was_or_not_at_all(self):
+        text = MODEL.replace("adam(rate: 1e-2)", "adam(rate: 1e-2)\n  validate none").replace("epochs    2", "epochs    1")
+        self.write("m.mlc", text)
+        self.trained()
+        changes = [("train.seed=3", "seed 1", "3"), ("train.batch=8", "batch 10", "8")]
+        for change, was, now in changes:
+            self.refused("train", "m.mlc", "--device", "reference", "--out", "run", "--resume", "--set", change, code=3, says=[was, now, "--init"])
+        for old, new, says in (("samples: 40", "samples: 80", "samples 40"), ("adam(rate: 1e-2)", "sgd(rate: 1e-2)", "optimizer."),
+                               ("fc2 = dense(relu(fc1), 64)", "fc2 = fc1", "fc2.weight")):
+            self.assertIn(old, text)
+            self.write("m.mlc", text.replace(old, new))
+            self.refused("train", "m.mlc", "--device", "reference", "--out", "run", "--resume", code=3, says=["run/checkpoint.safetensors", says])
+
     def interrupted(self, number):
         child = subprocess.Popen([MLC, "train", "m.mlc", "--device", "reference", "--out", "run", "--json", "--set", "train.epochs=100000"],
                                  cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
