@@ -1,15 +1,19 @@
 #include "runtime/report/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 static Status refused(const Run *run, const char *path, const char *what)
 {
-    report_error(run->model->context.report, (Span){0}, "%s: cannot %s: %s", path, what, strerror(errno));
+    report_error(run->model->context.report, (Span){0}, "%s: cannot %s: %s", path, what,
+                 strerror(errno));
     report_hint(run->model->context.report, "choose another folder with --out");
     return STATUS_failed;
 }
@@ -27,7 +31,8 @@ static const char *default_folder(mlc_model *model)
     const char *slash = strrchr(model->path, '/'), *name = slash ? slash + 1 : model->path;
     const char *dot = strrchr(name, '.');
     Text text = {.arena = model->arena};
-    text_add(&text, "%.*s.run", (int)(dot && dot != name ? (size_t)(dot - name) : strlen(name)), name);
+    text_add(&text, "%.*s.run", (int)(dot && dot != name ? (size_t)(dot - name) : strlen(name)),
+             name);
     return text_done(&text);
 }
 
@@ -44,6 +49,38 @@ static Status make_folder(const Run *run)
     return STATUS_ok;
 }
 
+/* What file writers call the files that they have not finished (runtime/core/file.c). */
+static bool is_leftover(const char *name)
+{
+    static const char *const patterns[] = {"checkpoint.safetensors.[0-9]*-[0-9]*.tmp",
+                                           "best.safetensors.[0-9]*-[0-9]*.tmp",
+                                           "model.mlc.[0-9]*-[0-9]*.tmp"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+        if (fnmatch(patterns[i], name, 0) == 0) return true;
+    return false;
+}
+
+/* Of runs that were killed while they wrote. Nobody else writes here any more: the folder is ours. */
+static Status remove_leftovers(const Run *run)
+{
+    DIR *folder = opendir(run->folder);
+    if (!folder) return refused(run, run->folder, "read");
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        if (is_leftover(entry->d_name)) unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+    return STATUS_ok;
+}
+
+/* Held until the log is closed, also by kill -9. A file system that cannot lock keeps nobody from training on it. */
+static Status lock(const Run *run)
+{
+    if (flock(run->file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return STATUS_ok;
+    report_error(run->model->context.report, (Span){0}, "%s: another run is at work in this folder",
+                 run->folder);
+    report_hint(run->model->context.report, "choose another folder with --out");
+    return STATUS_failed;
+}
+
 Status run_open(Run *run, mlc_model *model, const char *folder)
 {
     *run = (Run){.model = model, .folder = folder ? folder : default_folder(model), .file = -1};
@@ -52,7 +89,9 @@ Status run_open(Run *run, mlc_model *model, const char *folder)
     run->log = joined(run, "metrics.jsonl");
     TRY(make_folder(run));
     run->file = open(run->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    return run->file >= 0 ? STATUS_ok : refused(run, run->log, "write");
+    if (run->file < 0) return refused(run, run->log, "write");
+    TRY(lock(run));
+    return remove_leftovers(run);
 }
 
 void run_close(Run *run)

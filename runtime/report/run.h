@@ -9,7 +9,8 @@ typedef struct Run {
     int file; /* metrics.jsonl, appended to; -1: closed */
 } Run;
 
-/* Makes the folder (and its parents). folder NULL: FILE-stem.run in the working directory. */
+/* Makes the folder (and its parents), refuses it while another run is at work there, and tidies up after runs that were killed.
+ * folder NULL: FILE-stem.run in the working directory. */
 Status run_open(Run *run, mlc_model *model, const char *folder);
 void run_close(Run *run);
 bool run_has_checkpoint(const Run *run);

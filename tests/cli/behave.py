@@ -444,6 +444,19 @@ class World(Program):
             self.write("m.mlc", text.replace(old, new))
             self.refused("train", "m.mlc", "--device", "reference", "--out", "run", "--resume", code=3, says=["run/checkpoint.safetensors", says])
 
+    def test_a_run_folder_is_one_runs(self):
+        ask = ["train", "m.mlc", "--device", "reference", "--out", "run"]
+        first = subprocess.Popen([MLC, *ask, "--json", "--set", "train.epochs=100000"], cwd=self.folder, env=self.environment,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.assertEqual(json.loads(first.stdout.readline())["event"], "start")
+        self.refused(*ask, code=1, says=["run: another run", "--out"])
+        first.kill()
+        first.communicate()
+        self.write("run/checkpoint.safetensors.1-0.tmp", "half a file")
+        self.write("run/notes.tmp", "the user's own")
+        self.mlc(*ask, "--resume", "--set", "train.epochs=1")
+        self.assertEqual([n for n in os.listdir(self.path("run")) if "tmp" in n], ["notes.tmp"])
+
     def interrupted(self, number):
         child = subprocess.Popen([MLC, "train", "m.mlc", "--device", "reference", "--out", "run", "--json", "--set", "train.epochs=100000"],
                                  cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
