@@ -436,7 +436,7 @@ static Status start_state(Trainer *t)
     }
     TRY(t->options && t->options->init ? state_load_weights(t->model, t->options->init)
                                        : state_load_declared(t->model));
-    return run_truncate(&t->run, 0);
+    return run_clear(&t->run);
 }
 
 static Status train_in_run(Trainer *t)

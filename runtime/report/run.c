@@ -132,6 +132,15 @@ Status run_truncate(Run *run, int64_t bytes)
     return ftruncate(run->file, bytes) == 0 ? STATUS_ok : refused(run, run->log, "shorten");
 }
 
+/* The checkpoint first: without it, whoever resumes starts anew as well. */
+Status run_clear(Run *run)
+{
+    const char *const old[] = {run->checkpoint, run->best};
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
+        if (unlink(old[i]) != 0 && errno != ENOENT) return refused(run, old[i], "remove");
+    return run_truncate(run, 0);
+}
+
 Status run_keep(const Run *run, const char *name, const char *text)
 {
     return file_write(joined(run, name), text, strlen(text), run->model->context.report);

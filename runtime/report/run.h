@@ -19,6 +19,8 @@ Status run_log(Run *run, const char *line);
 /* Bytes in the log; and cutting it back to what a checkpoint knew, so a resumed run repeats no line. */
 Status run_size(const Run *run, int64_t *bytes);
 Status run_truncate(Run *run, int64_t bytes);
+/* Removes what an earlier run left, so that nobody takes it for this one's. */
+Status run_clear(Run *run);
 /* A small text file in the folder, written atomically. */
 Status run_keep(const Run *run, const char *name, const char *text);
 

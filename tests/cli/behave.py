@@ -457,6 +457,25 @@ class World(Program):
         self.mlc(*ask, "--resume", "--set", "train.epochs=1")
         self.assertEqual([n for n in os.listdir(self.path("run")) if "tmp" in n], ["notes.tmp"])
 
+    def test_a_new_run_forgets_the_old_one(self):
+        """Killed before its first checkpoint, it must not be resumed from the old run's, nor be judged by its weights."""
+        self.trained("--set", "train.epochs=3")
+        ask = ["train", "m.mlc", "--device", "reference", "--out", "run", "--set", "train.batch=1", "--json"]
+        self.write("m.mlc", MODEL.replace("samples: 40", "samples: 200000"))
+        child = subprocess.Popen([MLC, *ask], cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for _ in range(2):  # the start, and the first step
+            child.stdout.readline()
+        child.kill()
+        child.communicate()
+        self.refused("eval", "m.mlc", "--device", "reference", "--weights", "run", code=3, says=["run/checkpoint.safetensors"])
+        self.write("m.mlc", MODEL)
+        self.assertEqual(json.loads(self.trained("--resume", "--json").stdout.splitlines()[0])["step"], 0)
+
+    def test_a_new_run_may_start_from_the_old_one(self):
+        self.trained()
+        self.trained("--init", "run", "--set", "train.epochs=1")
+        self.trained("--resume")
+
     def interrupted(self, number):
         child = subprocess.Popen([MLC, "train", "m.mlc", "--device", "reference", "--out", "run", "--json", "--set", "train.epochs=100000"],
                                  cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
