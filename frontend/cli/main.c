@@ -1,5 +1,6 @@
 #include "frontend/cli/cli.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,6 +29,17 @@ static void catch_signals(mlc_session *session)
     signal(SIGPIPE, SIG_DFL); /* `mlc ... | head` ends quietly */
 }
 
+/* A closed stream's number would go to the next file that is opened, the log of a run for one, and what is printed into it.
+ * Reading alone makes writing fail as it does on a closed stream. */
+static void hold_streams(void)
+{
+    int descriptor;
+    do
+        descriptor = open("/dev/null", O_RDONLY);
+    while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor >= 0) close(descriptor);
+}
+
 bool colour_wanted(void)
 {
     const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
@@ -39,7 +51,7 @@ int finish(mlc_session *session, mlc_status status)
     progress_end();
     fputs(mlc_diagnostics(session, colour_wanted()), stderr);
     switch (status) {
-    case MLC_OK: return fflush(stdout) == 0 ? 0 : 1;
+    case MLC_OK: return 0;
     case MLC_USAGE: return 2;
     case MLC_INVALID: return 3;
     case MLC_INTERRUPTED: return 130;
@@ -129,7 +141,7 @@ static CommandFunction *find_command(const char *name)
     return NULL;
 }
 
-int main(int count, char **argument)
+static int run(int count, char **argument)
 {
     Options options;
     int code = options_parse(count, argument, &options);
@@ -154,4 +166,13 @@ int main(int count, char **argument)
     atomic_store(&interrupted_session, NULL);
     mlc_session_close(session);
     return code;
+}
+
+int main(int count, char **argument)
+{
+    hold_streams();
+    int code = run(count, argument);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fputs("mlc: the results could not be written to standard output\n", stderr);
+    return code ? code : 1;
 }

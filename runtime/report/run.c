@@ -113,6 +113,8 @@ Status run_log(Run *run, const char *line)
     do
         wrote = writev(run->file, part, 2);
     while (wrote < 0 && errno == EINTR);
+    if (wrote >= 0 && wrote < (ssize_t)size)
+        errno = ENOSPC; /* what a short write to a file means */
     return wrote == (ssize_t)size ? STATUS_ok : refused(run, run->log, "write");
 }
 

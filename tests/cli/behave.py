@@ -336,9 +336,18 @@ class Output(Program):
         self.assertEqual((done.stdout.count("\n"), done.stderr), (1, ""))
 
     def test_a_full_standard_output_is_1(self):
-        with open("/dev/full", "w") as full:
-            done = subprocess.run([MLC, "help", "dense"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        train = ["train", "m.mlc", "--device", "reference", "--out", "run", "--quiet"]
+        for words in (["help", "dense"], ["help"], ["--help"], ["check", "--help"], ["version"], train, [*train, "--json"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([MLC, *words], cwd=self.folder, env=self.environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (1, "mlc: the results could not be written to standard output\n"), words)
+
+    def test_closed_streams_do_not_end_up_in_files(self):
+        command = f"exec {MLC} train m.mlc --device reference --out run --json <&- >&- 2>&-"
+        done = subprocess.run(["sh", "-c", command], cwd=self.folder, env=self.environment, timeout=60)
         self.assertEqual(done.returncode, 1)
+        events = [json.loads(line)["event"] for line in self.read("run/metrics.jsonl").splitlines()]
+        self.assertEqual((events.count("start"), events.count("end")), (1, 1))
 
     def on_terminal(self, **environment):
         """What comes on stderr when that is a terminal."""
