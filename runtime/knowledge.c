@@ -31,7 +31,9 @@ const char *mlc_version_long(void)
 
 typedef struct Asking {
     mlc_session *session;
+    Arena *arena; /* of this question: the answer alone outlives it */
     Context context;
+    Status (*work)(void *argument);
     const char *path, *text, *answer;
     bool json;
 } Asking;
@@ -39,22 +41,35 @@ typedef struct Asking {
 static Status make_context(void *argument)
 {
     Asking *asking = argument;
-    context_open(&asking->context, asking->session->arena);
+    context_open(&asking->context, asking->arena);
     return STATUS_ok;
 }
 
-static mlc_status ask(Asking *asking, Status (*work)(void *argument), const char **answer)
+static Status answer(void *argument)
 {
+    Asking *a = argument;
+    TRY(a->work(a));
+    if (a->answer) a->answer = arena_text(a->session->arena, a->answer, strlen(a->answer));
+    return STATUS_ok;
+}
+
+static mlc_status ask(Asking *asking, Status (*work)(void *argument), const char **text)
+{
+    *text = "";
+    asking->work = work;
+    asking->arena = arena_open(&asking->session->host);
+    if (!asking->arena) return MLC_NO_MEMORY;
     mlc_status status = session_guard(asking->session, NULL, make_context, asking);
-    if (status == MLC_OK) status = session_guard(asking->session, &asking->context, work, asking);
-    *answer = status == MLC_OK ? asking->answer : "";
+    if (status == MLC_OK) status = session_guard(asking->session, &asking->context, answer, asking);
+    arena_close(asking->arena);
+    if (status == MLC_OK) *text = asking->answer;
     return status;
 }
 
 static Status format(void *argument)
 {
     Asking *a = argument;
-    Text out = {.arena = a->session->arena};
+    Text out = {.arena = a->arena};
     char *bytes = NULL;
     size_t size = a->text ? strlen(a->text) : 0;
     if (!a->text)
@@ -104,12 +119,12 @@ mlc_status mlc_help(mlc_session *session, const char *topic, const char **text)
 static Status devices(void *argument)
 {
     Asking *a = argument;
-    Text out = {.arena = a->session->arena};
+    Text out = {.arena = a->arena};
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     BackendOptions options = {.threads = cores > 0 ? (int)cores : 1};
     for (uint32_t i = 0; i < backend_count; i++) {
         Device *device;
-        Text line = {.arena = a->session->arena};
+        Text line = {.arena = a->arena};
         TRY(backends[i]->open(&options, a->context.report, &device));
         backends[i]->describe(device, &line);
         backends[i]->close(device);

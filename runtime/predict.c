@@ -147,7 +147,7 @@ static Status predict_all(Predicting *p)
 /* One row a sample, one column an element of each output. */
 static Status write_csv(Predicting *p)
 {
-    Text text = {.arena = p->model->arena};
+    Text text = {.arena = p->model->session->message}; /* not the model's: it may be long */
     for (uint32_t i = 0; i < p->result.count; i++) {
         const Tensor *tensor = &p->result.at[i];
         int64_t columns = shape_elements(&tensor->shape) / p->split->count;

@@ -18,8 +18,9 @@
 
 static inline void *list_grow(Arena *arena, const void *at, size_t size, uint32_t count, uint32_t *room)
 {
-    *room = *room ? *room * 2 : 8;
-    void *block = arena_alloc(arena, size * *room);
+    uint32_t more = *room ? *room * 2 : 8;
+    void *block = arena_alloc(arena, size * more); /* may leave by a jump, and the list is used again */
+    *room = more;
     if (count) memcpy(block, at, size * count);
     return block;
 }

@@ -2,6 +2,7 @@
 #include "tests/embed/kit.h"
 
 #include <check.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,24 +138,27 @@ TCase *case_refusals(void)
 
 /* --- memory -------------------------------------------------------------------------------------------------------------- */
 
-/* Refuses one allocation, the one numbered `refuse`, and counts the blocks that live. */
+/* Refuses one allocation, the one numbered `refuse`, and counts the blocks that live, and their bytes. */
 typedef struct Heap {
     long refuse;
-    atomic_long asked, live;
+    atomic_long asked, live, bytes;
 } Heap;
 
 /* The thread that prepares batches asks as well. */
 static void *resize(void *user, void *block, size_t size)
 {
     Heap *heap = user;
+    long before = block ? (long)malloc_usable_size(block) : 0;
     if (!size) {
         heap->live -= block != NULL;
+        heap->bytes -= before;
         free(block);
         return NULL;
     }
     if (atomic_fetch_add(&heap->asked, 1) + 1 == heap->refuse) return NULL;
     void *moved = realloc(block, size);
     heap->live += moved && !block;
+    if (moved) heap->bytes += (long)malloc_usable_size(moved) - before;
     return moved;
 }
 
@@ -226,6 +230,36 @@ static mlc_status ask_twice(Heap *heap, const char *folder)
     return status;
 }
 
+/* Programs that serve for months ask the same thing again and again. */
+START_TEST(asking_again_takes_no_memory)
+{
+    Heap heap = {0};
+    mlc_session *session;
+    mlc_model *model;
+    const char *text;
+    float x[16] = {0}, y[12];
+    mlc_session_options options = {.size = sizeof options, .resize = resize, .resize_user = &heap};
+    mlc_model_options open = {.size = sizeof open,
+                              .text = good,
+                              .device = "reference",
+                              .threads = 1,
+                              .seed = -1,
+                              .cache_folder = ""};
+    ck_assert_int_eq(mlc_session_open(&options, &session), MLC_OK);
+    ck_assert_int_eq(mlc_model_open(session, "m.mlc", &open, &model), MLC_OK);
+    long bytes = 0;
+    for (int i = 0; i < 4000; i++) {
+        ck_assert_int_eq(mlc_call(model, "predict", (const void *[]){x}, (void *[]){y}), MLC_OK);
+        if (i % 100 == 0) ck_assert_int_eq(mlc_help(session, "dense", &text), MLC_OK);
+        if (i == 100) bytes = heap.bytes;
+    }
+    /* The answers of mlc_help stay, a kilobyte each. */
+    ck_assert_msg(heap.bytes - bytes < 300000, "%ld bytes more", heap.bytes - bytes);
+    mlc_session_close(session);
+    ck_assert_int_eq(heap.live, 0);
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
     char folder[] = "/tmp/mlc-embed-XXXXXX", weights[64], command[64];
@@ -261,6 +295,7 @@ TCase *case_memory_runs_out(void)
 {
     TCase *tests = tcase_create("memory_runs_out");
     tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, asking_again_takes_no_memory);
     tcase_add_test(tests, every_allocation_may_fail);
     return tests;
 }
