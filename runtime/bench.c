@@ -173,7 +173,8 @@ static Status bench(void *argument)
 
 mlc_status mlc_bench(mlc_model *model, const mlc_bench_options *options, const char **text)
 {
-    if (!model || !text || (options && options->size != sizeof *options)) return MLC_USAGE;
+    if (!model || !text || (options && options->size != sizeof *options))
+        return model_misused(model);
     Benching benching = {.model = model, .options = options};
     mlc_status status = model_guard(model, bench, &benching);
     *text = status == MLC_OK ? text_done(&benching.text) : "";

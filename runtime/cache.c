@@ -71,7 +71,7 @@ static Status cache(void *argument)
 mlc_status mlc_cache(mlc_session *session, const char *folder, bool clear, bool json,
                      const char **text)
 {
-    if (!session || !text) return MLC_USAGE;
+    if (!session || !text) return session_misused(session);
     Caching caching = {.session = session, .folder = folder, .clear = clear, .json = json};
     mlc_status status = session_guard(session, NULL, cache, &caching);
     *text = status == MLC_OK ? text_done(&caching.text) : "";

@@ -56,10 +56,12 @@ static Status work_ports(void *argument)
     return compile_for(argument, 0);
 }
 
-mlc_status mlc_entry_ports(mlc_model *model, const char *entry, const mlc_tensor **inputs, uint32_t *input_count,
-                           const mlc_tensor **outputs, uint32_t *output_count)
+mlc_status mlc_entry_ports(mlc_model *model, const char *entry, const mlc_tensor **inputs,
+                           uint32_t *input_count, const mlc_tensor **outputs,
+                           uint32_t *output_count)
 {
-    if (!model || !entry || !inputs || !input_count || !outputs || !output_count) return MLC_USAGE;
+    if (!model || !entry || !inputs || !input_count || !outputs || !output_count)
+        return model_misused(model);
     Calling calling = {.model = model, .entry = entry};
     mlc_status status = model_guard(model, work_ports, &calling);
     if (status != MLC_OK) return status;
@@ -71,17 +73,36 @@ mlc_status mlc_entry_ports(mlc_model *model, const char *entry, const mlc_tensor
     return MLC_OK;
 }
 
+static Status require_buffers(mlc_model *model, const Port *port, uint32_t count,
+                              const void *const *buffer)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (buffer && buffer[i]) continue;
+        report_error(model->context.report, (Span){0}, "there is no buffer for `%s`",
+                     name_text(model->context.names, port[i].name));
+        report_hint(model->context.report, "mlc_entry_ports lists what the entry takes and gives");
+        return STATUS_usage;
+    }
+    return STATUS_ok;
+}
+
 static Status work_call(void *argument)
 {
     Calling *c = argument;
     TRY(state_initialize(c->model));
     TRY(compile_for(c, 0));
-    return compiled_run(c->model, c->compiled, c->input, c->output);
+    const Compiled *entry = c->compiled;
+    TRY(require_buffers(c->model, entry->input, entry->input_count, c->input));
+    TRY(require_buffers(c->model, entry->output, entry->output_count,
+                        (const void *const *)c->output));
+    TRY(call_check_bounds(c->model, entry, c->input));
+    return compiled_run(c->model, entry, c->input, c->output);
 }
 
-mlc_status mlc_call(mlc_model *model, const char *entry, const void *const *inputs, void *const *outputs)
+mlc_status mlc_call(mlc_model *model, const char *entry, const void *const *inputs,
+                    void *const *outputs)
 {
-    if (!model || !entry) return MLC_USAGE;
+    if (!model || !entry) return model_misused(model);
     Calling calling = {.model = model, .entry = entry, .input = inputs, .output = outputs};
     return model_guard(model, work_call, &calling);
 }
@@ -105,7 +126,7 @@ static Status work_weights(void *argument)
 
 mlc_status mlc_weights(mlc_model *model, const mlc_tensor **tensors, uint32_t *count)
 {
-    if (!model || !tensors || !count) return MLC_USAGE;
+    if (!model || !tensors || !count) return model_misused(model);
     mlc_status status = model_guard(model, work_weights, model);
     *tensors = model->tensor.at;
     *count = status == MLC_OK ? model->tensor.count : 0;
@@ -121,7 +142,7 @@ static Status work_save(void *argument)
 
 mlc_status mlc_save(mlc_model *model, const char *path)
 {
-    if (!model || !path) return MLC_USAGE;
+    if (!model || !path) return model_misused(model);
     Calling calling = {.model = model, .out = path};
     return model_guard(model, work_save, &calling);
 }
@@ -134,7 +155,7 @@ static Status work_load(void *argument)
 
 mlc_status mlc_load(mlc_model *model, const char *path)
 {
-    if (!model || !path) return MLC_USAGE;
+    if (!model || !path) return model_misused(model);
     Calling calling = {.model = model, .in = path};
     return model_guard(model, work_load, &calling);
 }
@@ -153,8 +174,8 @@ static Status mismatch(mlc_model *model, const char *path, const Port *port, con
         return STATUS_invalid;
     }
     shape_print(&theirs, tensor->type, &tensor->shape);
-    report_error(report, (Span){0}, "`%s` in %s is %s, the entry takes %s", name, path, text_done(&theirs),
-                 text_done(&ours));
+    report_error(report, (Span){0}, "`%s` in %s is %s, the entry takes %s", name, path,
+                 text_done(&theirs), text_done(&ours));
     return STATUS_invalid;
 }
 
@@ -196,8 +217,9 @@ Status call_check_bounds(mlc_model *model, const Compiled *compiled, const void 
         for (int64_t j = 0; declared->bound > 0 && j < count; j++) {
             int64_t value = integer_at(compiled->input[i].type, input[i], j);
             if (value >= 0 && value < declared->bound) continue;
-            report_error(model->context.report, declared->bound_at, "value %lld of `%s`, element %lld, is outside [0, %lld)",
-                         (long long)value, name_text(model->context.names, declared->name), (long long)j,
+            report_error(model->context.report, declared->bound_at,
+                         "value %lld of `%s`, element %lld, is outside [0, %lld)", (long long)value,
+                         name_text(model->context.names, declared->name), (long long)j,
                          (long long)declared->bound);
             return STATUS_invalid;
         }
@@ -213,7 +235,8 @@ static const void *as_integers(const Calling *c, const Tensor *tensor, Type type
     bytes = (uint8_t *)(((uintptr_t)bytes + 63) & ~(uintptr_t)63);
     for (int64_t i = 0; i < count; i++) {
         int64_t value = integer_at(tensor->type, tensor->bytes, i);
-        memcpy(bytes + i * type_info[type].bytes, &value, type_info[type].bytes); /* little-endian hosts */
+        memcpy(bytes + i * type_info[type].bytes, &value,
+               type_info[type].bytes); /* little-endian hosts */
         if (integer_at(type, bytes, i) != value) return NULL;
     }
     return bytes;
@@ -241,8 +264,8 @@ static Status add_outputs(const Calling *c, TensorSet *set, void **output)
 {
     for (uint32_t i = 0; i < c->compiled->output_count; i++) {
         const Port *port = &c->compiled->output[i];
-        const Tensor *tensor =
-            tensor_set_add(set, name_text(c->model->context.names, port->name), port->type, &port->shape);
+        const Tensor *tensor = tensor_set_add(set, name_text(c->model->context.names, port->name),
+                                              port->type, &port->shape);
         if (!tensor) return STATUS_no_memory;
         output[i] = tensor->bytes;
     }
@@ -257,8 +280,9 @@ static Status add_states(const Calling *c, TensorSet *set)
     for (uint32_t i = 0; i < c->model->state.count; i++) {
         const StateMemory *state = &c->model->state.at[i];
         if (!all && !state_is_weight(state)) continue;
-        const Tensor *tensor = tensor_set_add(set, name_text(c->model->context.names, state->state.name),
-                                              state->state.type, &state->state.shape);
+        const Tensor *tensor =
+            tensor_set_add(set, name_text(c->model->context.names, state->state.name),
+                           state->state.type, &state->state.shape);
         if (!tensor) return STATUS_no_memory;
         memcpy(tensor->bytes, state->bytes, state->size);
     }
@@ -314,9 +338,10 @@ static Status work_run(void *argument)
     return boundary_clean(run_on_files, close_files, c);
 }
 
-mlc_status mlc_run(mlc_model *model, const char *entry, const char *weights, const char *in, const char *out)
+mlc_status mlc_run(mlc_model *model, const char *entry, const char *weights, const char *in,
+                   const char *out)
 {
-    if (!model || !entry || !out) return MLC_USAGE;
+    if (!model || !entry || !out) return model_misused(model);
     Calling calling = {.model = model, .entry = entry, .weights = weights, .in = in, .out = out};
     return model_guard(model, work_run, &calling);
 }

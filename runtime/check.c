@@ -14,7 +14,8 @@ static int64_t parameters_of(const Program *program)
 {
     int64_t count = 0;
     for (uint32_t i = 0; i < program->state.count; i++)
-        if (program->state.at[i].role == STATE_parameter) count += shape_elements(&program->state.at[i].shape);
+        if (program->state.at[i].role == STATE_parameter)
+            count += shape_elements(&program->state.at[i].shape);
     return count;
 }
 
@@ -29,7 +30,8 @@ static const Compiled *any_entry(const Checking *c)
 
 static void json_port(Text *out, const char *name, Type type, const Shape *shape, const char *comma)
 {
-    text_add(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"shape\":[", comma, name, type_info[type].name);
+    text_add(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"shape\":[", comma, name,
+             type_info[type].name);
     for (int i = 0; i < shape->rank; i++)
         text_add(out, "%s%lld", i ? "," : "", (long long)shape->extent[i]);
     text_add(out, "]}");
@@ -44,9 +46,12 @@ static void json_entries(Checking *c)
         text_add(&c->text, "%s\"%s\":{\"batch\":%lld", comma, entry_name[i], (long long)e->batch);
         comma = ",";
         if (e->module)
-            text_add(&c->text, ",\"flops\":%lld,\"bytes\":%lld,\"peak_memory_bytes\":%lld,\"kernels\":%u,\"structures\":%u",
-                     (long long)e->module->flops, (long long)e->module->bytes, (long long)e->module->peak_bytes,
-                     e->module->call.count, e->module->kernel.count);
+            text_add(&c->text,
+                     ",\"flops\":%lld,\"bytes\":%lld,\"peak_memory_bytes\":%lld,\"kernels\":%u,"
+                     "\"structures\":%u",
+                     (long long)e->module->flops, (long long)e->module->bytes,
+                     (long long)e->module->peak_bytes, e->module->call.count,
+                     e->module->kernel.count);
         text_add(&c->text, "}");
     }
 }
@@ -55,12 +60,14 @@ static void write_json(Checking *c)
 {
     const Compiled *any = any_entry(c);
     Names *names = c->model->context.names;
-    text_add(&c->text, "{\"parameters\":%lld,\"entries\":{", (long long)parameters_of(any->elaborated->program));
+    text_add(&c->text, "{\"parameters\":%lld,\"entries\":{",
+             (long long)parameters_of(any->elaborated->program));
     json_entries(c);
     text_add(&c->text, "},\"inputs\":[");
     for (uint32_t i = 0; i < any->elaborated->input_count; i++) {
         const ModelInput *input = &any->elaborated->input[i];
-        json_port(&c->text, name_text(names, input->name), input->type, &input->shape, i ? "," : "");
+        json_port(&c->text, name_text(names, input->name), input->type, &input->shape,
+                  i ? "," : "");
     }
     text_add(&c->text, "],\"outputs\":[");
     const Compiled *predict = c->entry[ENTRY_predict];
@@ -84,16 +91,19 @@ static void write_parameters(Checking *c, const Program *program)
     for (uint32_t i = 0; i < program->state.count; i++) {
         const State *state = &program->state.at[i];
         if (state->role != STATE_parameter && state->role != STATE_buffer) continue;
-        text_add(&c->text, "  %-32s %-24s %12lld%s\n", name_text(c->model->context.names, state->name),
-                 shape_text(c, state->type, &state->shape), (long long)shape_elements(&state->shape),
-                 state->role == STATE_buffer ? "  (not trained)" : "");
+        text_add(
+            &c->text, "  %-32s %-24s %12lld%s\n", name_text(c->model->context.names, state->name),
+            shape_text(c, state->type, &state->shape), (long long)shape_elements(&state->shape),
+            state->role == STATE_buffer ? "  (not trained)" : "");
     }
-    text_add(&c->text, "  %-32s %-24s %12lld\n\n", "parameters", "", (long long)parameters_of(program));
+    text_add(&c->text, "  %-32s %-24s %12lld\n\n", "parameters", "",
+             (long long)parameters_of(program));
 }
 
 static void write_entries(Checking *c)
 {
-    text_add(&c->text, "%-10s %8s %8s %12s %12s %14s\n", "entry", "batch", "kernels", "MFLOP", "moved", "peak memory");
+    text_add(&c->text, "%-10s %8s %8s %12s %12s %14s\n", "entry", "batch", "kernels", "MFLOP",
+             "moved", "peak memory");
     for (int i = 0; i < ENTRY_COUNT; i++) {
         const Compiled *e = c->entry[i];
         if (!e || !e->module) continue;
@@ -101,7 +111,8 @@ static void write_entries(Checking *c)
         text_bytes(&moved, (uint64_t)e->module->bytes);
         text_bytes(&peak, (uint64_t)e->module->peak_bytes);
         text_add(&c->text, "%-10s %8lld %8u %12.2f %12s %14s\n", entry_name[i], (long long)e->batch,
-                 e->module->call.count, (double)e->module->flops * 1e-6, text_done(&moved), text_done(&peak));
+                 e->module->call.count, (double)e->module->flops * 1e-6, text_done(&moved),
+                 text_done(&peak));
     }
 }
 
@@ -112,8 +123,9 @@ static void write_peak(Checking *c)
     const Source *source = sources_get(c->model->context.sources, step->module->peak_at.source);
     text_add(&c->text, "\nstep needs %lld bytes", (long long)step->module->peak_bytes);
     if (source)
-        text_add(&c->text, "; its arena (%lld bytes) is fullest at %s:%u", (long long)step->module->arena_bytes,
-                 source->path, source_place(source, step->module->peak_at.begin).line);
+        text_add(&c->text, "; its arena (%lld bytes) is fullest at %s:%u",
+                 (long long)step->module->arena_bytes, source->path,
+                 source_place(source, step->module->peak_at.begin).line);
     text_add(&c->text, "\n");
 }
 
@@ -124,13 +136,15 @@ static void write_table(Checking *c)
     text_add(&c->text, "model %s\n\n", experiment_model(c->model->experiment));
     for (uint32_t i = 0; i < any->elaborated->input_count; i++) {
         const ModelInput *input = &any->elaborated->input[i];
-        text_add(&c->text, "  input  %-25s %s\n", name_text(names, input->name), shape_text(c, input->type, &input->shape));
+        text_add(&c->text, "  input  %-25s %s\n", name_text(names, input->name),
+                 shape_text(c, input->type, &input->shape));
     }
     const Compiled *predict = c->entry[ENTRY_predict];
     for (uint32_t i = 0; predict && i < predict->output_count; i++)
         text_add(&c->text, "  output %-25s %s\n", name_text(names, predict->output[i].name),
                  shape_text(c, predict->output[i].type, &predict->output[i].shape));
-    if (any->elaborated->dimension_history) text_add(&c->text, "\n%s\n", any->elaborated->dimension_history);
+    if (any->elaborated->dimension_history)
+        text_add(&c->text, "\n%s\n", any->elaborated->dimension_history);
     text_add(&c->text, "\n");
     write_parameters(c, any->elaborated->program);
     write_entries(c);
@@ -157,7 +171,7 @@ static Status check(void *argument)
 
 mlc_status mlc_check(mlc_model *model, bool json, const char **text)
 {
-    if (!model || !text) return MLC_USAGE;
+    if (!model || !text) return model_misused(model);
     Checking checking = {.model = model, .json = json};
     mlc_status status = model_guard(model, check, &checking);
     *text = status == MLC_OK ? text_done(&checking.text) : "";

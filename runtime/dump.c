@@ -155,7 +155,7 @@ static Status dump(void *argument)
 mlc_status mlc_dump(mlc_model *model, const char *stage, const char *entry, const char *format,
                     const char **text)
 {
-    if (!model || !stage || !text) return MLC_USAGE;
+    if (!model || !stage || !text) return model_misused(model);
     Dumping dumping = {.model = model, .stage = stage, .entry = entry, .format = format};
     mlc_status status = session_guard(model->session, &model->context, dump, &dumping);
     *text = status == MLC_OK ? text_done(&dumping.text) : "";

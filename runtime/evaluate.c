@@ -14,7 +14,8 @@ Status evaluate_metrics(mlc_model *model, const Metric **metric, uint32_t *count
 }
 
 /* One batch: the entry's inputs picked from the stream's, its scalar outputs added in. */
-static Status add_batch(mlc_model *model, const Compiled *eval, const void *const *field, int64_t count, double *sums)
+static Status add_batch(mlc_model *model, const Compiled *eval, const void *const *field,
+                        int64_t count, double *sums)
 {
     const void *input[16];
     void *output[64];
@@ -39,7 +40,8 @@ static Status check_ports(mlc_model *model, const Compiled *c)
         return STATUS_invalid;
     }
     if (c->input_count <= 16 && c->output_count <= 64) return STATUS_ok;
-    report_error(model->context.report, nowhere, "at most 16 inputs and 64 reported values are supported");
+    report_error(model->context.report, nowhere,
+                 "at most 16 inputs and 64 reported values are supported");
     return STATUS_invalid;
 }
 
@@ -101,11 +103,8 @@ static Status evaluate_once(mlc_model *model, const Split *split, int64_t batch,
                              .batch = batch,
                              .input_count = eval->elaborated->input_count,
                              .input = eval->elaborated->input};
-    Round round = {.model = model,
-                   .split = split,
-                   .options = &options,
-                   .sums = values,
-                   .stops = stops};
+    Round round = {
+        .model = model, .split = split, .options = &options, .sums = values, .stops = stops};
     Status status = boundary_clean(evaluate_stream, close_round, &round);
     for (uint32_t i = 0; i < count; i++)
         values[i] /= (double)split->count;
@@ -128,8 +127,8 @@ static Status find_split(mlc_model *model, const char *name, const Split **split
     *split = data_split(model->data, name ? name : "test");
     if (!*split && !name) *split = data_split(model->data, "validate");
     if (*split) return STATUS_ok;
-    report_error(model->context.report, experiment_data(model->experiment)->at, "the data has no split `%s`",
-                 name ? name : "test");
+    report_error(model->context.report, experiment_data(model->experiment)->at,
+                 "the data has no split `%s`", name ? name : "test");
     Text known = {.arena = model->arena};
     for (uint32_t i = 0; i < data_split_count(model->data); i++)
         text_add(&known, "%s%s", i ? ", " : "", data_split_at(model->data, i)->name);
@@ -152,7 +151,8 @@ static Status evaluate(void *argument)
     double *values = arena_array(model->arena, double, count);
     Compiled *eval;
     TRY(compile_entry(model, ENTRY_eval, 0, COMPILE_graph, &eval));
-    TRY(data_check(&model->context, model->data, split, eval->elaborated->input_count, eval->elaborated->input));
+    TRY(data_check(&model->context, model->data, split, eval->elaborated->input_count,
+                   eval->elaborated->input));
     TRY(evaluate_once(model, split, batch, true, values));
     for (uint32_t i = 0; i < count; i++)
         *list_add(model->arena, &model->metric) =
@@ -160,10 +160,10 @@ static Status evaluate(void *argument)
     return STATUS_ok;
 }
 
-mlc_status mlc_eval(mlc_model *model, const char *weights, const char *split, const mlc_metric **metrics,
-                    uint32_t *count)
+mlc_status mlc_eval(mlc_model *model, const char *weights, const char *split,
+                    const mlc_metric **metrics, uint32_t *count)
 {
-    if (!model || !weights || !metrics || !count) return MLC_USAGE;
+    if (!model || !weights || !metrics || !count) return model_misused(model);
     Evaluating evaluating = {model, weights, split};
     model->metric.count = 0;
     mlc_status status = model_guard(model, evaluate, &evaluating);

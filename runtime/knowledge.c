@@ -85,7 +85,7 @@ static Status format(void *argument)
 mlc_status mlc_format(mlc_session *session, const char *path, const char *text,
                       const char **formatted)
 {
-    if (!session || !path || !formatted) return MLC_USAGE;
+    if (!session || !path || !formatted) return session_misused(session);
     Asking asking = {.session = session, .path = path, .text = text};
     return ask(&asking, format, formatted);
 }
@@ -111,7 +111,7 @@ static Status help(void *argument)
 
 mlc_status mlc_help(mlc_session *session, const char *topic, const char **text)
 {
-    if (!session || !topic || !text) return MLC_USAGE;
+    if (!session || !topic || !text) return session_misused(session);
     Asking asking = {.session = session, .path = topic};
     return ask(&asking, help, text);
 }
@@ -140,7 +140,7 @@ static Status devices(void *argument)
 
 mlc_status mlc_devices(mlc_session *session, bool json, const char **text)
 {
-    if (!session || !text) return MLC_USAGE;
+    if (!session || !text) return session_misused(session);
     Asking asking = {.session = session, .json = json};
     return ask(&asking, devices, text);
 }
@@ -153,7 +153,7 @@ static Status write_text(void *argument)
 
 mlc_status mlc_write_text(mlc_session *session, const char *path, const char *text)
 {
-    if (!session || !path || !text) return MLC_USAGE;
+    if (!session || !path || !text) return session_misused(session);
     const char *answer;
     Asking asking = {.session = session, .path = path, .text = text};
     return ask(&asking, write_text, &answer);

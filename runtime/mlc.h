@@ -116,7 +116,8 @@ typedef struct mlc_event {
 } mlc_event;
 
 typedef void mlc_event_function(void *user, const mlc_event *event);
-/* Valid while a call runs; pass NULL to stop listening. */
+/* Valid while a call runs; pass NULL to stop listening.  The function may call mlc_interrupt, mlc_diagnostics and mlc_on_event; the
+ * session's other functions answer MLC_USAGE while a call is at work, and nothing is closed. */
 MLC_API void mlc_on_event(mlc_session *session, mlc_event_function *function, void *user);
 
 /* --- work -------------------------------------------------------------------------------------------------------------- */
@@ -183,8 +184,9 @@ typedef struct mlc_tensor {
 /* Inputs and outputs of an entry, with data NULL. The arrays belong to the model. */
 MLC_API mlc_status mlc_entry_ports(mlc_model *model, const char *entry, const mlc_tensor **inputs, uint32_t *input_count,
                                    const mlc_tensor **outputs, uint32_t *output_count);
-/* Runs an entry: inputs in the order of mlc_entry_ports; outputs are copied to the caller's data (of exactly the size named).  The
- * state (weights, moments, counters) belongs to the model; the first call initializes it from the seed. */
+/* Runs an entry: inputs in the order of mlc_entry_ports; outputs are copied to the caller's data (of exactly the size named).  MLC_USAGE
+ * if one of them is NULL, MLC_INVALID if an input that indexes (a label, a token) is out of range.  The state (weights, moments,
+ * counters) belongs to the model; the first call initializes it from the seed. */
 MLC_API mlc_status mlc_call(mlc_model *model, const char *entry, const void *const *inputs, void *const *outputs);
 /* The model's weights: all parameters and buffers, data pointing into the live state until the next call. */
 MLC_API mlc_status mlc_weights(mlc_model *model, const mlc_tensor **tensors, uint32_t *count);

@@ -196,7 +196,7 @@ mlc_status mlc_model_open(mlc_session *session, const char *path, const mlc_mode
                           mlc_model **model)
 {
     if (!session || !model || !path || (options && options->size != sizeof *options))
-        return MLC_USAGE;
+        return session_misused(session);
     *model = NULL;
     mlc_model *m = session->host.resize(session->host.user, NULL, sizeof *m);
     Arena *arena = arena_open(&session->host);
@@ -220,7 +220,7 @@ mlc_status mlc_model_open(mlc_session *session, const char *path, const mlc_mode
 
 void mlc_model_close(mlc_model *model)
 {
-    if (!model) return;
+    if (!model || model->session->busy) return;
     mlc_session *session = model->session;
     mlc_model **link = &session->model;
     while (*link != model)

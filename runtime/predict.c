@@ -238,7 +238,7 @@ static Status predict(void *argument)
 
 mlc_status mlc_predict(mlc_model *model, const char *weights, const char *in, const char *out)
 {
-    if (!model || !weights || !in || !out) return MLC_USAGE;
+    if (!model || !weights || !in || !out) return model_misused(model);
     Predicting predicting = {.model = model, .weights = weights, .in = in, .out = out};
     return model_guard(model, predict, &predicting);
 }

@@ -31,6 +31,7 @@ mlc_status mlc_session_open(const mlc_session_options *options, mlc_session **se
 {
     if (!session) return MLC_USAGE;
     *session = NULL;
+    if (options && options->size != sizeof *options) return MLC_USAGE;
     Host host = host_default;
     if (options && options->resize) {
         host.resize = options->resize;
@@ -45,14 +46,15 @@ mlc_status mlc_session_open(const mlc_session_options *options, mlc_session **se
         if (s) host.resize(host.user, s, 0);
         return MLC_NO_MEMORY;
     }
-    *s = (mlc_session){.host = host, .arena = arena, .message = message, .plain = "", .coloured = ""};
+    *s = (mlc_session){
+        .host = host, .arena = arena, .message = message, .plain = "", .coloured = ""};
     *session = s;
     return MLC_OK;
 }
 
 void mlc_session_close(mlc_session *session)
 {
-    if (!session) return;
+    if (!session || session->busy) return;
     while (session->model)
         mlc_model_close(session->model);
     arena_close(session->message);
@@ -62,12 +64,13 @@ void mlc_session_close(mlc_session *session)
 
 const char *mlc_diagnostics(mlc_session *session, bool colour)
 {
+    if (!session) return "";
     return colour ? session->coloured : session->plain;
 }
 
 void mlc_interrupt(mlc_session *session)
 {
-    atomic_store(&session->interrupted, 1);
+    if (session) atomic_store(&session->interrupted, 1);
 }
 
 bool session_interrupted(const mlc_session *session)
@@ -77,6 +80,7 @@ bool session_interrupted(const mlc_session *session)
 
 void mlc_on_event(mlc_session *session, mlc_event_function *function, void *user)
 {
+    if (!session) return;
     session->event = function;
     session->event_user = user;
 }
@@ -84,6 +88,19 @@ void mlc_on_event(mlc_session *session, mlc_event_function *function, void *user
 void session_event(mlc_session *session, const mlc_event *event)
 {
     if (session->event) session->event(session->event_user, event);
+}
+
+mlc_status session_misused(mlc_session *session)
+{
+    if (session && !session->busy)
+        session->plain = session->coloured = "error: an argument is NULL that must not be, or "
+                                             "options are not of the size they state\n";
+    return MLC_USAGE;
+}
+
+mlc_status model_misused(const mlc_model *model)
+{
+    return session_misused(model ? model->session : NULL);
 }
 
 static const char *rendered(mlc_session *session, const Context *context, bool colour)
@@ -101,15 +118,20 @@ static void explain(Context *context, const Boundary *boundary)
         report_error(context->report, nowhere, "out of memory while compiling");
     } else {
         report_error(context->report, nowhere, "internal error: %s", boundary->message);
-        report_hint(context->report, "this is a defect of mlc %s; please report it with the model file",
+        report_hint(context->report,
+                    "this is a defect of mlc %s; please report it with the model file",
                     mlc_version());
     }
 }
 
-mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(void *argument), void *argument)
+mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(void *argument),
+                         void *argument)
 {
     Boundary boundary;
     volatile Status status = STATUS_ok;
+    if (session->busy)
+        return MLC_USAGE; /* called from an event function: the work outside goes on */
+    session->busy = true;
     arena_reset(session->message);
     session->plain = session->coloured = "";
     if (context) report_clear(context->report);
@@ -120,6 +142,7 @@ mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(
 
     if (boundary.status) status = boundary.status;
     if (status == STATUS_interrupted) atomic_store(&session->interrupted, 0);
+    session->busy = false;
     if (!context) return (mlc_status)status;
     /* Rendering allocates too: a second failure leaves the diagnostics empty rather than taking the host down. */
     Boundary second;

@@ -51,6 +51,7 @@ struct mlc_session {
     Arena *message; /* the diagnostics of the last call */
     const char *plain, *coloured;
     mlc_model *model;
+    bool busy; /* a call is at work */
     mlc_event_function *event;
     void *event_user;
     atomic_int interrupted;
@@ -60,6 +61,10 @@ struct mlc_session {
  * answers its status.  `context` may be NULL when nothing can be reported. */
 mlc_status session_guard(mlc_session *session, Context *context, Status (*work)(void *argument),
                          void *argument);
+
+/* The answer to arguments that no work can begin with. NULL is fine. */
+mlc_status session_misused(mlc_session *session);
+mlc_status model_misused(const mlc_model *model);
 
 /* The same for work that needs the model's experiment: opens it first. */
 mlc_status model_guard(mlc_model *model, Status (*work)(void *argument), void *argument);

@@ -475,7 +475,7 @@ static Status train(void *argument)
 
 mlc_status mlc_train(mlc_model *model, const mlc_train_options *options)
 {
-    if (!model || (options && options->size != sizeof *options)) return MLC_USAGE;
+    if (!model || (options && options->size != sizeof *options)) return model_misused(model);
     Trainer trainer = {.model = model, .options = options, .run.file = -1};
     return model_guard(model, train, &trainer);
 }

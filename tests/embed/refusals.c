@@ -108,6 +108,89 @@ START_TEST(wrong_arguments_are_usage)
 }
 END_TEST
 
+START_TEST(null_is_no_session_and_no_buffer)
+{
+    Side side;
+    const mlc_metric *metric;
+    uint32_t count;
+    float x[16] = {0}, y[12];
+    int32_t label[4] = {0, 1, 3, 2};
+    mlc_session *session;
+    ck_assert_int_eq(mlc_session_open(&(mlc_session_options){.size = 3}, &session), MLC_USAGE);
+    ck_assert_ptr_null(session);
+    ck_assert_str_eq(mlc_diagnostics(NULL, false), "");
+    mlc_interrupt(NULL);
+    mlc_on_event(NULL, NULL, NULL);
+    side_open(&side,
+              &(SideOptions){.device = "reference", .threads = 1, .path = "m.mlc", .text = good});
+    ck_assert_int_eq(mlc_eval(side.model, NULL, "test", &metric, &count), MLC_USAGE);
+    ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, true), "NULL"));
+    const void *const full[] = {x}, *const empty[] = {NULL};
+    void *const results[] = {y}, *const nothing[] = {NULL};
+    const void *const *const in[] = {NULL, empty, full, full};
+    void *const *const out[] = {results, results, NULL, nothing};
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(mlc_call(side.model, "predict", in[i], out[i]), MLC_USAGE);
+        const char *port = i < 2 ? "`x`" : "`y`";
+        ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), port));
+    }
+    side_expect(&side, mlc_call(side.model, "predict", full, results), "call");
+    const mlc_tensor *port, *ignored;
+    uint32_t ports, outputs;
+    side_expect(&side, mlc_entry_ports(side.model, "loss", &port, &ports, &ignored, &outputs),
+                "ports");
+    ck_assert_uint_eq(ports, 2);
+    const void *pair[2];
+    for (uint32_t i = 0; i < ports; i++)
+        pair[i] = strcmp(port[i].name, "x") ? (const void *)label : x;
+    ck_assert_int_eq(mlc_call(side.model, "loss", pair, results), MLC_INVALID);
+    ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "value 3 of `label`"));
+    side_close(&side);
+}
+END_TEST
+
+/* What an event function may not do is refused, and the work goes on. */
+typedef struct Meddler {
+    Side side;
+    int refused;
+} Meddler;
+
+static void meddle(void *user, const mlc_event *event)
+{
+    Meddler *meddler = user;
+    const char *text;
+    mlc_model *model;
+    if (event->kind != MLC_EVENT_EPOCH) return;
+    meddler->refused += mlc_check(meddler->side.model, false, &text) == MLC_USAGE;
+    meddler->refused += mlc_train(meddler->side.model, NULL) == MLC_USAGE;
+    meddler->refused += mlc_help(meddler->side.session, "dense", &text) == MLC_USAGE;
+    meddler->refused +=
+        mlc_model_open(meddler->side.session, "m.mlc", NULL, &model) == MLC_USAGE && !model;
+    mlc_model_close(meddler->side.model);
+    mlc_session_close(meddler->side.session);
+    ck_assert_str_eq(mlc_diagnostics(meddler->side.session, false), "");
+    ck_assert(strstr(event->json, "\"epoch\"") != NULL);
+}
+
+START_TEST(calls_do_not_nest)
+{
+    char folder[] = "/tmp/mlc-embed-XXXXXX", command[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    Meddler meddler = {.refused = 0};
+    side_open(&meddler.side,
+              &(SideOptions){.device = "reference", .threads = 1, .path = "m.mlc", .text = good});
+    mlc_on_event(meddler.side.session, meddle, &meddler);
+    mlc_train_options train = {.size = sizeof train, .out = folder};
+    side_expect(&meddler.side, mlc_train(meddler.side.model, &train), "train");
+    ck_assert_int_eq(meddler.refused, 4);
+    mlc_on_event(meddler.side.session, NULL, NULL);
+    side_expect(&meddler.side, mlc_train(meddler.side.model, &train), "train again");
+    side_close(&meddler.side);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 START_TEST(files_that_are_not_there_are_named)
 {
     Side side;
@@ -132,6 +215,8 @@ TCase *case_refusals(void)
     tcase_add_loop_test(tests, mistakes_are_refused_with_a_reason, 0,
                         sizeof refusals / sizeof *refusals);
     tcase_add_test(tests, wrong_arguments_are_usage);
+    tcase_add_test(tests, null_is_no_session_and_no_buffer);
+    tcase_add_test(tests, calls_do_not_nest);
     tcase_add_test(tests, files_that_are_not_there_are_named);
     return tests;
 }
