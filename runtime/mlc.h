@@ -68,7 +68,7 @@ typedef struct mlc_model_options {
     const char *text;           /* the model file's text; NULL: read from path */
     const char *device;         /* "cpu" (default), "reference" */
     int threads;                /* 0: all cores */
-    int64_t seed;               /* -1: the file's */
+    int64_t seed;               /* -1: the file's; at most 2^32 - 1 */
     const char *precision;      /* NULL: the file's; "f32", "bf16" */
     int64_t memory;             /* bytes that an entry may need at its peak: more is refused; 0: unlimited */
     const char *const *set;     /* "train.batch=64", NULL-terminated */

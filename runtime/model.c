@@ -107,6 +107,14 @@ static Status check_precision(mlc_model *model)
     return STATUS_usage;
 }
 
+static Status check_seed(mlc_model *model, const mlc_model_options *o)
+{
+    if (!o || o->seed <= UINT32_MAX) return STATUS_ok;
+    report_error(model->context.report, (Span){0}, "the seed %lld is larger than %u",
+                 (long long)o->seed, UINT32_MAX);
+    return STATUS_usage;
+}
+
 static const char *copied(Arena *arena, const char *text)
 {
     return text ? arena_text(arena, text, strlen(text)) : NULL;
@@ -172,6 +180,7 @@ static Status open_model(void *argument)
     const mlc_model_options *o = opening->options;
     set_options(model, o);
     TRY(check_precision(model));
+    TRY(check_seed(model, o));
     TRY(choose_backend(model, o && o->device ? o->device : "cpu"));
     TRY(split_overrides(model, o ? o->set : NULL));
     TRY(read_model(opening));

@@ -4,6 +4,7 @@
 #include "runtime/state.h"
 
 #include <string.h>
+#include <unistd.h>
 
 typedef struct Predicting {
     mlc_model *model;
@@ -30,6 +31,20 @@ static Status list_inputs(Predicting *p)
     return STATUS_ok;
 }
 
+/* A word without a dot or a slash was meant as a split, unless there is such a file. */
+static Status refuse_split(const Predicting *p, const DataBlock *block)
+{
+    if (strpbrk(p->in, "./") || access(p->in, F_OK) == 0) return STATUS_ok;
+    Report *report = p->model->context.report;
+    report_error(report, (Span){0}, "`%s` is neither a split of the data nor a file", p->in);
+    Text names = {.arena = p->model->arena};
+    for (uint32_t i = 0; block && i < block->count; i++)
+        if (block->entry[i].value.kind == STATIC_call)
+            text_add(&names, "%s%s", names.count ? ", " : "", block->entry[i].name);
+    if (names.count) report_hint(report, "the splits are: %s", text_done(&names));
+    return STATUS_invalid;
+}
+
 static Status open_input(Predicting *p)
 {
     mlc_model *model = p->model;
@@ -40,6 +55,7 @@ static Status open_input(Predicting *p)
         p->split = data_split(model->data, p->in);
         if (p->split) return STATUS_ok;
     }
+    TRY(refuse_split(p, block));
     DataOptions options = {.host = &model->session->host, .folder = ".", .seed = model->seed};
     TRY(data_open_file(&model->context, p->in, &options, p->input_count, p->input, &p->file));
     p->split = data_split_at(p->file, 0);

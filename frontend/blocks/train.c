@@ -76,8 +76,10 @@ static int64_t integer(Elaborator *e, const char *name, int64_t low, int64_t hig
         Datum d = elaborate_expression(e, value);
         if (d.kind == DATUM_poison) return otherwise;
         if (static_as_integer(&d, &number) && number >= low && number <= high) return number;
-        elaborate_error(e, value->at, "`%s` is a whole number from %lld on, and this is %s", name,
-                        (long long)low, elaborate_describe(e, &d));
+        bool above = static_as_integer(&d, &number) && number > high;
+        elaborate_error(e, value->at, "`%s` is a whole number %s %lld%s, and this is %s", name,
+                        above ? "up to" : "from", (long long)(above ? high : low),
+                        above ? "" : " on", elaborate_describe(e, &d));
     } else {
         elaborate_error(e, s->at, "`%s` takes one number", name);
     }

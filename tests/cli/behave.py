@@ -225,6 +225,15 @@ class Files(Program):
             self.refused(*ask, "y.npy", code=3, says=["`logits`"])
             self.assertFalse(os.path.exists(self.path("y.npy")))
 
+    def test_a_misspelled_split_is_told_the_splits(self):
+        self.refused("predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", "tset", "--out", "y.npy", code=3,
+                     says=["`tset`", "train, test"])
+
+    def test_a_seed_that_does_not_fit_is_refused(self):
+        self.refused("check", "m.mlc", "--seed", "4294967296", code=2, says=["4294967296", "4294967295"])
+        self.refused("check", "m.mlc", "--set", "train.seed=4294967296", code=3, says=["`seed`", "up to 2147483647"])
+        self.mlc("check", "m.mlc", "--seed", "4294967295")
+
     def test_run_takes_one_entry(self):
         common = ["run", "m.mlc", "--device", "reference", "--weights", "run", "--in", "x.safetensors", "--out", "y.safetensors", "--entry"]
         self.predicted("x.safetensors", "p.safetensors")
