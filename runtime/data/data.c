@@ -81,7 +81,8 @@ static Status load_entry(Load *load)
 static Status load_entries(Load *load, const DataBlock *block)
 {
     Status worst = STATUS_ok;
-    for (int pass = 0; pass < 2 && worst == STATUS_ok; pass++)
+    for (int pass = 0; pass < 2 && worst == STATUS_ok; pass++) {
+        if (pass == 1) TRY(classes_share(load, block));
         for (uint32_t i = 0; i < block->count; i++) {
             load->entry = &block->entry[i];
             load->call = &load->entry->value;
@@ -94,6 +95,7 @@ static Status load_entries(Load *load, const DataBlock *block)
             if (status == STATUS_no_memory) return status;
             if (worst == STATUS_ok) worst = status;
         }
+    }
     return worst;
 }
 

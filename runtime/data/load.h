@@ -75,6 +75,9 @@ const char *nearest_word(Arena *arena, const char *wrong, const char *words);
 /* split(NAME, share or count): takes samples out of another split into load->part. */
 Status split_off(Load *load);
 
+/* Gives a class the same number in every split; refused if a split has one that the training split has not. */
+Status classes_share(Load *load, const DataBlock *block);
+
 /* CIFAR-10 binary batches, for `cifar` and for folders of them. */
 Status cifar_load(Load *load, const Static *argument, const char *const *paths, uint32_t count);
 

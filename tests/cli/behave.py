@@ -225,6 +225,29 @@ class Files(Program):
             self.refused(*ask, "y.npy", code=3, says=["`logits`"])
             self.assertFalse(os.path.exists(self.path("y.npy")))
 
+    def test_classes_have_the_same_number_in_every_split(self):
+        model = """data d { train: csv("train.csv")
+  test: csv("test.csv") }
+model m { input x: f32[N, 1]
+  input label: i32[N]
+  fc = dense(x, 3)
+  output y = fc
+  output which = label }
+train { minimize cross_entropy(fc, label); optimizer adam(); batch 3; epochs 1 }
+"""
+        self.write("c.mlc", model)
+        self.write("train.csv", "x,l\n1,cat\n2,dog\n3,emu\n")
+        self.write("test.csv", "x,l\n5,emu\n4,dog\n")
+        ask = ["predict", "c.mlc", "--device", "reference", "--weights", "c", "--in", "test", "--out", "y.safetensors"]
+        self.mlc("train", "c.mlc", "--device", "reference", "--out", "c")
+        self.mlc(*ask)
+        self.assertEqual(struct.unpack("<2i", self.tensors("y.safetensors")["which"]), (2, 1))
+        self.write("test.csv", "x,l\n5,emu\n4,fox\n")
+        self.refused(*ask, code=3, says=["c.mlc:2:3", "`fox` of test.csv", "train.csv", "cat, dog, emu"])
+        self.write("test.csv", "x,l\n5,emu.\n4,dog.\n3,cat.\n")
+        self.mlc(*ask, says=["warning", "test.csv names its classes otherwise"])
+        self.assertEqual(struct.unpack("<3i", self.tensors("y.safetensors")["which"]), (2, 1, 0))
+
     def test_a_misspelled_split_is_told_the_splits(self):
         self.refused("predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", "tset", "--out", "y.npy", code=3,
                      says=["`tset`", "train, test"])
