@@ -13,6 +13,8 @@ typedef struct Predicting {
     const Split *split;
     uint32_t input_count;
     ModelInput *input; /* only those that predict uses */
+    uint32_t *place;   /* of each among the model's inputs: which field of a split feeds it */
+    Split picked;      /* a split's fields by those places */
     int64_t batch;
     TensorSet result;
     int64_t *rows; /* of each result, those of one sample; 0: it has no batch axis */
@@ -23,12 +25,27 @@ static Status list_inputs(Predicting *p)
 {
     Compiled *probe;
     TRY(compile_entry(p->model, ENTRY_predict, 1, COMPILE_passes, &probe));
-    p->input = arena_array(p->model->arena, ModelInput, probe->elaborated->input_count);
-    for (uint32_t i = 0; i < probe->elaborated->input_count; i++)
-        for (uint32_t j = 0; j < probe->input_count; j++)
-            if (probe->input_source[j] == i)
-                p->input[p->input_count++] = probe->elaborated->input[i];
+    const Elaborated *e = probe->elaborated;
+    p->input = arena_array(p->model->arena, ModelInput, e->input_count);
+    p->place = arena_array(p->model->arena, uint32_t, e->input_count);
+    for (uint32_t i = 0; i < e->input_count; i++)
+        for (uint32_t j = 0; j < probe->input_count; j++) {
+            if (probe->input_source[j] != i) continue;
+            p->place[p->input_count] = i;
+            p->input[p->input_count++] = e->input[i];
+        }
     return STATUS_ok;
+}
+
+/* The stream feeds field 0 to the first input, and so on: inputs that predict does not use leave no gap there. */
+static Status pick_fields(Predicting *p, const Split *split)
+{
+    p->picked = *split;
+    p->picked.field_count = 0;
+    for (uint32_t i = 0; i < p->input_count && p->place[i] < split->field_count; i++)
+        p->picked.field[p->picked.field_count++] = split->field[p->place[i]];
+    p->split = &p->picked;
+    return data_check(&p->model->context, p->model->data, p->split, p->input_count, p->input);
 }
 
 /* A word without a dot or a slash was meant as a split, unless there is such a file. */
@@ -52,8 +69,8 @@ static Status open_input(Predicting *p)
     for (uint32_t i = 0; block && i < block->count; i++) {
         if (strcmp(block->entry[i].name, p->in) != 0) continue;
         TRY(model_data(model));
-        p->split = data_split(model->data, p->in);
-        if (p->split) return STATUS_ok;
+        const Split *split = data_split(model->data, p->in);
+        if (split) return pick_fields(p, split);
     }
     TRY(refuse_split(p, block));
     DataOptions options = {.host = &model->session->host, .folder = ".", .seed = model->seed};

@@ -248,6 +248,16 @@ train { minimize cross_entropy(fc, label); optimizer adam(); batch 3; epochs 1 }
         self.mlc(*ask, says=["warning", "test.csv names its classes otherwise"])
         self.assertEqual(struct.unpack("<3i", self.tensors("y.safetensors")["which"]), (2, 1, 0))
 
+    def test_a_split_feeds_the_inputs_that_predict_uses(self):
+        ask = ["predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", "test", "--out"]
+        self.write("m.mlc", MODEL.replace("output logits = fc2", "output logits = fc2\n  output label = label"))
+        self.mlc(*ask, "both.safetensors")
+        self.write("m.mlc", MODEL.replace("output logits = fc2", "output label = label").replace("(logits, ", "(fc2, "))
+        self.mlc(*ask, "one.safetensors")
+        self.assertEqual(self.tensors("one.safetensors")["label"], self.tensors("both.safetensors")["label"])
+        self.write("m.mlc", MODEL.replace("test: synthetic(samples: 10, classes: 2, shape: [8]", "test: synthetic(samples: 10, classes: 2, shape: [5]"))
+        self.refused(*ask, "y.npy", code=3, says=["`x`", "[8]", "[5]"])
+
     def test_a_misspelled_split_is_told_the_splits(self):
         self.refused("predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", "tset", "--out", "y.npy", code=3,
                      says=["`tset`", "train, test"])
