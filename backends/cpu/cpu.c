@@ -42,7 +42,7 @@ static void describe(Device *device, Text *out)
 static void close_device(Device *device)
 {
     if (!device) return;
-    for (uint32_t i = 0; device->compiler && i < threads_count(device->threads); i++)
+    for (uint32_t i = 0; device->threads && i < threads_count(device->threads); i++)
         if (device->compiler[i]) device->module->close(device->compiler[i]);
     jit_close(device->jit);
     threads_close(device->threads);
