@@ -27,6 +27,7 @@ typedef struct BackendStatistics {
     double compile_seconds;
     uint32_t kernels, compiled, cached; /* structures; of which compiled now, and read from the cache */
     uint32_t chains;                    /* of calls that run slice by slice */
+    int64_t scratch;                    /* bytes allocated for all threads to pack, sum and keep slices in */
 } BackendStatistics;
 
 typedef struct Device Device;         /* an opened backend: threads, JIT, cache */
@@ -40,6 +41,8 @@ typedef struct Backend {
     Status (*open)(const BackendOptions *options, Report *report, Device **device);
     void (*close)(Device *device);
     Status (*compile)(Device *device, Context *context, const BackendEntry *entry, Executable **executable);
+    /* What statistics will say of scratch once the module is compiled. NULL function: none. */
+    int64_t (*scratch)(Device *device, Context *context, const Module *module);
     /* Buffers in the order of Module.input, Module.output and Program.state (for reference: the entry's inputs sorted as
      * Module.input has them: by first appearance in the graph; outputs in result order), row-major, 64-byte aligned; states are updated in place.
      * Returns when all is done. Not concurrently on one device. */

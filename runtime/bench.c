@@ -162,6 +162,7 @@ static Status bench(void *argument)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     b->peak_rss = (int64_t)usage.ru_maxrss * 1024;
+    TRY(compiled_memory(model, entry, &b->planned));
     TRY(peak_measure(model->threads, &b->peak));
     b->text.arena = model->arena;
     bench_write(b);

@@ -12,6 +12,7 @@ typedef struct Benching {
     const void **input;
     void **output;
     LIST(double) seconds; /* of each timed run, ascending */
+    int64_t planned;      /* bytes */
     int64_t peak_rss;     /* bytes, before the peaks are measured */
     Peak peak;
     double *call_seconds; /* of each call, the median of the profiled runs; NULL: not profiled */

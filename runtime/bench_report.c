@@ -99,7 +99,7 @@ static void write_json(Benching *b)
     if (m)
         text_add(&b->text,
                  ",\"flops\":%lld,\"bytes\":%lld,\"fraction_of_peak\":%.4g,\"planned_bytes\":%lld",
-                 (long long)m->flops, (long long)m->bytes, fraction(b), (long long)m->peak_bytes);
+                 (long long)m->flops, (long long)m->bytes, fraction(b), (long long)b->planned);
     json_peak(b);
     text_add(&b->text, ",\"peak_rss_bytes\":%lld,\"compile_seconds\":%.6g", (long long)b->peak_rss,
              b->entry->seconds);

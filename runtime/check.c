@@ -7,6 +7,7 @@ typedef struct Checking {
     mlc_model *model;
     bool json;
     Compiled *entry[ENTRY_COUNT];
+    int64_t memory[ENTRY_COUNT]; /* bytes */
     Text text;
 } Checking;
 
@@ -50,8 +51,7 @@ static void json_entries(Checking *c)
                      ",\"flops\":%lld,\"bytes\":%lld,\"peak_memory_bytes\":%lld,\"kernels\":%u,"
                      "\"structures\":%u",
                      (long long)e->module->flops, (long long)e->module->bytes,
-                     (long long)e->module->peak_bytes, e->module->call.count,
-                     e->module->kernel.count);
+                     (long long)c->memory[i], e->module->call.count, e->module->kernel.count);
         text_add(&c->text, "}");
     }
 }
@@ -109,7 +109,7 @@ static void write_entries(Checking *c)
         if (!e || !e->module) continue;
         Text moved = {.arena = c->model->arena}, peak = {.arena = c->model->arena};
         text_bytes(&moved, (uint64_t)e->module->bytes);
-        text_bytes(&peak, (uint64_t)e->module->peak_bytes);
+        text_bytes(&peak, (uint64_t)c->memory[i]);
         text_add(&c->text, "%-10s %8lld %8u %12.2f %12s %14s\n", entry_name[i], (long long)e->batch,
                  e->module->call.count, (double)e->module->flops * 1e-6, text_done(&moved),
                  text_done(&peak));
@@ -121,7 +121,7 @@ static void write_peak(Checking *c)
     const Compiled *step = c->entry[ENTRY_step];
     if (!step || !step->module) return;
     const Source *source = sources_get(c->model->context.sources, step->module->peak_at.source);
-    text_add(&c->text, "\nstep needs %lld bytes", (long long)step->module->peak_bytes);
+    text_add(&c->text, "\nstep needs %lld bytes", (long long)c->memory[ENTRY_step]);
     if (source)
         text_add(&c->text, "; its arena (%lld bytes) is fullest at %s:%u",
                  (long long)step->module->arena_bytes, source->path,
@@ -160,6 +160,7 @@ static Status check(void *argument)
     for (int i = 0; i < ENTRY_COUNT; i++) {
         if (!trains && i != ENTRY_predict && i != ENTRY_init) continue;
         TRY(compile_entry(c->model, (EntryKind)i, 0, COMPILE_module, &c->entry[i]));
+        TRY(compiled_memory(c->model, c->entry[i], &c->memory[i]));
     }
     c->text.arena = c->model->arena;
     if (c->json)

@@ -174,15 +174,28 @@ static Status open_device(mlc_model *model)
     return model->backend->open(&options, model->context.report, &model->device);
 }
 
-/* What the plan says is exact, so a budget is kept by refusing before anything is allocated. */
-static Status keep_budget(const mlc_model *model, const Compiled *c)
+Status compiled_memory(mlc_model *model, const Compiled *c, int64_t *bytes)
 {
-    if (model->memory <= 0 || !c->module || c->module->peak_bytes <= model->memory)
-        return STATUS_ok;
+    const Backend *backend = model->backend;
+    *bytes = c->module ? c->module->peak_bytes : 0;
+    if (!c->module || !backend->scratch) return STATUS_ok;
+    TRY(open_device(model));
+    *bytes += c->executable ? backend->statistics(c->executable).scratch
+                            : backend->scratch(model->device, &model->context, c->module);
+    return STATUS_ok;
+}
+
+/* What is said is exact, so a budget is kept by refusing before anything is allocated. */
+static Status keep_budget(mlc_model *model, const Compiled *c)
+{
+    int64_t bytes;
+    if (model->memory <= 0) return STATUS_ok;
+    TRY(compiled_memory(model, c, &bytes));
+    if (bytes <= model->memory) return STATUS_ok;
     Report *report = model->context.report;
     const Span nowhere = {0};
     report_error(report, nowhere, "%s needs %lld bytes, and --memory allows %lld",
-                 entry_name[c->kind], (long long)c->module->peak_bytes, (long long)model->memory);
+                 entry_name[c->kind], (long long)bytes, (long long)model->memory);
     report_hint(report, "a smaller batch needs less; `mlc check` says how much");
     return STATUS_failed;
 }

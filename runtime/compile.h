@@ -39,6 +39,9 @@ Status compile_dump(mlc_model *model, EntryKind kind,
                     void (*dump)(void *user, const char *pass, const Graph *graph), void *user,
                     const Graph **graph);
 
+/* Bytes that running it takes: all that the plan says, and scratch for the device's threads.  0 on a backend that takes graphs. */
+Status compiled_memory(mlc_model *model, const Compiled *compiled, int64_t *bytes);
+
 /* Runs it on buffers in the order of compiled->input and ->output. States are the model's. */
 Status compiled_run(mlc_model *model, const Compiled *compiled, const void *const *input,
                     void *const *output);

@@ -88,12 +88,14 @@ static Status emit_start(Trainer *t)
     for (uint32_t i = 0; i < t->model->state.count; i++)
         if (t->model->state.at[i].state.role == STATE_parameter)
             parameters += shape_elements(&t->model->state.at[i].state.shape);
+    int64_t memory;
+    TRY(compiled_memory(t->model, t->step, &memory));
     mlc_event event = {.kind = MLC_EVENT_START,
                        .model = experiment_model(t->model->experiment),
                        .device = t->model->backend->name,
                        .threads = t->model->threads,
                        .parameters = parameters,
-                       .memory_bytes = t->step->module ? t->step->module->peak_bytes : 0,
+                       .memory_bytes = memory,
                        .step = t->now.step,
                        .steps = t->steps,
                        .epochs = t->epochs,

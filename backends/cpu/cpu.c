@@ -264,10 +264,35 @@ static Status compile_entry(Device *device, Context *context, const BackendEntry
         free(made);
         return status;
     }
+    statistics.scratch = executor_scratch(made->executor);
     statistics.compile_seconds = now() - begin;
     made->statistics = statistics;
     *executable = made;
     return STATUS_ok;
+}
+
+static int64_t larger(int64_t a, int64_t bytes)
+{
+    int64_t b = (bytes + 63) / 64 * 64;
+    return a > b ? a : b;
+}
+
+/* Of what the executor keeps for each thread, the most that any kernel or chain asks for. */
+static int64_t scratch_of(Device *device, Context *context, const Module *module)
+{
+    Plans plans = plans_of(module, &device->target, context->arena);
+    int64_t kernel = 0, tiles = 0, pointers = 0;
+    for (uint32_t i = 0; i < plans.all.count; i++)
+        kernel = larger(kernel, plans.all.at[i]->schedule.scratch);
+    for (uint32_t i = 0; i < plans.chains.count; i++) {
+        const ChainPlan *chain = &plans.chains.at[i];
+        size_t bound = 0;
+        for (uint32_t k = 0; k < chain->count; k++)
+            bound += module->call.at[chain->first + k].count;
+        tiles = larger(tiles, chain->tile_bytes);
+        pointers = larger(pointers, (int64_t)(bound * sizeof(void *)));
+    }
+    return (kernel + tiles + pointers) * threads_count(device->threads);
 }
 
 static Status run(Executable *executable, const void *const *input, void *const *output,
@@ -320,6 +345,7 @@ const Backend backend_cpu = {
     .open = open_device,
     .close = close_device,
     .compile = compile_entry,
+    .scratch = scratch_of,
     .run = run,
     .dispose = dispose,
     .statistics = statistics_of,

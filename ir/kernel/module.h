@@ -61,7 +61,7 @@ typedef struct Module {
     LIST(Port) output;
     LIST(Literal) literal;
     int64_t arena_bytes;  /* exactly what the executor allocates for this entry */
-    int64_t peak_bytes;   /* arena plus states plus inputs and outputs of the entry */
+    int64_t peak_bytes;   /* arena plus states plus inputs and outputs of the entry; backends add their threads' scratch */
     int64_t flops, bytes; /* sums over calls */
     Span peak_at;         /* the line whose call sees the peak of the arena */
 } Module;

@@ -321,6 +321,11 @@ void executor_close(Executor *x)
     free(x);
 }
 
+int64_t executor_scratch(const Executor *x)
+{
+    return x->scratch_bytes * threads_count(x->threads);
+}
+
 /* --- running ------------------------------------------------------------------------------------------------------------ */
 
 static Share share_of(const Executor *x, const Step *step)

@@ -48,6 +48,9 @@ Status executor_open(const Module *module, const ExecutorCode *code, Threads *th
                      Executor **executor);
 void executor_close(Executor *executor); /* NULL is fine */
 
+/* Bytes allocated beside the arena: for each thread what the kernel and the chain ask for that ask for most. */
+int64_t executor_scratch(const Executor *executor);
+
 /* Buffers in the order of Module.input, Module.output and Program.state. */
 void executor_run(Executor *executor, const void *const *input, void *const *output,
                   void *const *state);

@@ -331,6 +331,16 @@ class Output(Program):
         self.assertIn("compiled eval", self.mlc("eval", *common, "--weights", "run").stderr)
         self.assertNotIn("compiled", self.mlc("eval", *common[:3], "--weights", "run").stderr)
 
+    def test_memory_is_known_before_it_is_taken(self):
+        self.needs_cpu()
+        for threads in ("1", "3"):
+            common = ["m.mlc", "--threads", threads, "--json"]
+            said = self.lines("check", *common)[0]["entries"]["step"]["peak_memory_bytes"]
+            self.assertEqual(said, self.lines("train", *common, "--out", "run" + threads)[0]["memory_bytes"])
+            self.assertEqual(said, self.lines("bench", *common, "--repeat", "2")[0]["planned_bytes"])
+            self.assertEqual(self.mlc("bench", *common, "--repeat", "2", "--memory", str(said)).returncode, 0)
+            self.refused("bench", *common, "--memory", str(said - 1), code=1, says=[str(said), str(said - 1)])
+
     def test_bench_tells_where_the_time_goes(self):
         self.needs_cpu()
         common = ["m.mlc", "--threads", "2", "--repeat", "3"]

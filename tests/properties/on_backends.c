@@ -102,6 +102,13 @@ static double **run_on(Bench *bench, Graph *graph, const Feed *feed)
         bench->failed = text_done(&text);
         return NULL;
     }
+    int64_t forecast =
+        bench->backend->scratch ? bench->backend->scratch(bench->device, &context, module) : 0;
+    if (bench->backend->statistics(executable).scratch != forecast) {
+        bench->backend->dispose(executable);
+        bench->failed = "another amount of scratch was allocated than was forecast";
+        return NULL;
+    }
     Buffers buffers = buffers_of(kit, program, module, feed);
     Status status = bench->backend->run(executable, buffers.input, buffers.output, buffers.state);
     bench->backend->dispose(executable);
