@@ -1,5 +1,6 @@
 /* Every backend of backends.def but the reference, against the reference: samples of every op, and random graphs with
- * gradients, at several thread counts.  MLC_GRAPHS raises the number of graphs, MLC_SEED runs one again. */
+ * gradients, at several thread counts.  MLC_GRAPHS raises the number of graphs, MLC_SEED runs one
+ * again (or so many from there on), MLC_TARGET is the cpu's level. */
 #include "tests/properties/generate.h"
 
 #include "backends/backend.h"
@@ -30,7 +31,10 @@ static Bench bench_open(Kit *kit, const Backend *backend, int threads, int64_t c
 {
     Bench bench = {.kit = kit, .backend = backend};
     Report *report = report_new(kit->arena, sources_new(kit->arena));
-    BackendOptions options = {.threads = threads, .cache_bytes = cache_bytes, .verify = true};
+    BackendOptions options = {.threads = threads,
+                              .target = getenv("MLC_TARGET"),
+                              .cache_bytes = cache_bytes,
+                              .verify = true};
     Status status = backend->open(&options, report, &bench.device);
     Text text = {.arena = kit->arena};
     report_render(report, &text, false);
@@ -317,7 +321,11 @@ static uint64_t number_from(const char *variable, uint64_t otherwise)
 START_TEST(compute_random_graphs)
 {
     uint64_t first = (uint64_t)_i * CHUNK, last = first + CHUNK;
-    if (getenv("MLC_SEED")) first = number_from("MLC_SEED", 0), last = first + (_i == 0);
+    if (getenv("MLC_SEED")) {
+        uint64_t begin = number_from("MLC_SEED", 0), end = begin + number_from("MLC_GRAPHS", 1);
+        first += begin;
+        last = first + CHUNK < end ? first + CHUNK : end;
+    }
     for (uint32_t i = 0; i < backend_count; i++)
         for (uint64_t seed = first; seed < last && !backends[i]->takes_graph; seed++)
             check_graph(backends[i], seed);

@@ -362,7 +362,8 @@ static void fill(Generator *g, Type type, void *bytes, int64_t elements)
         case TYPE_bf16: ((uint16_t *)bytes)[i] = bits_bf16_of(real); break;
         case TYPE_f16: ((uint16_t *)bytes)[i] = bits_f16_of(real); break;
         case TYPE_i64:
-            ((int64_t *)bytes)[i] = chance(g, 30) ? (int64_t)any << 20 : (int64_t)small - 3;
+            ((int64_t *)bytes)[i] =
+                !g->is_whole && chance(g, 30) ? (int64_t)any << 20 : (int64_t)small - 3;
             break;
         case TYPE_i32:
             ((int32_t *)bytes)[i] = chance(g, 4) ? (int32_t)any : (int32_t)small - 2;

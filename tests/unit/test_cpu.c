@@ -67,13 +67,15 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
 /* Of MXCSR: flush to zero, denormals are zero; as the executor has it.  Instructions on pairs know nothing else. */
 #define DENORMALS_ARE_0 0x8040
 
-static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed, bool is_whole)
+/* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
+static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
 {
     const char *wrong = kernel_verify(kernel, bench->arena);
     ck_assert_msg(!wrong, "seed %lu: %s", (unsigned long)seed, wrong);
+    Plan plan = plan_kernel(kernel, &bench->target, NULL, bench->arena);
+    bool is_whole = plan.schedule.contraction && !bench->target.has_fma;
     Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
-    Plan plan = plan_kernel(kernel, &bench->target, NULL, bench->arena);
     uint32_t mode = _mm_getcsr();
     if (plan.schedule.products) _mm_setcsr(mode | DENORMALS_ARE_0);
     if (plan.schedule.products == PRODUCTS_tiles)
@@ -93,17 +95,32 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed, bool
     buffers_free(&buffers);
 }
 
+/* MLC_KERNELS raises the number of kernels of a kind, which begin at MLC_SEED. */
 #define SEEDS 7
 
-/* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
+static uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static uint64_t first_seed(void)
+{
+    return number_from("MLC_SEED", 1);
+}
+
+static uint64_t end_seed(void)
+{
+    return first_seed() + number_from("MLC_KERNELS", SEEDS);
+}
+
 static void check_kind(RandomKind kind)
 {
     for (int level = 0; level < LEVELS; level++) {
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
-        bool is_whole = kind >= RANDOM_contraction && !bench.target.has_fma;
-        for (uint64_t seed = 1; seed <= SEEDS; seed++)
-            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed, is_whole);
+        for (uint64_t seed = first_seed(); seed < end_seed(); seed++)
+            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed);
         bench_close(&bench);
     }
 }
@@ -152,7 +169,7 @@ START_TEST(extremes)
     for (int level = 0; level < LEVELS; level++) {
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
-        check_kernel(&bench, extremes_of_magnitudes(bench.arena), 1, false);
+        check_kernel(&bench, extremes_of_magnitudes(bench.arena), 1);
         bench_close(&bench);
     }
 }
@@ -220,12 +237,12 @@ static void check_products(Type type)
             int64_t m = extent[i % EXTENTS], n = extent[i * 5 / 3 % EXTENTS];
             int64_t k = extent[(i * 3 + 4) % EXTENTS];
             Kernel *kernel = product(bench.arena, type, m, n, k, i % 8);
-            check_kernel(&bench, kernel, (uint64_t)i, !bench.target.has_fma);
+            check_kernel(&bench, kernel, (uint64_t)i);
         }
         /* Many steps over k: factors that are packed block by block where they lie far apart. */
         for (int layout = 1; layout < 8; layout += 2) {
             Kernel *kernel = product(bench.arena, type, 15, 136, 1030 + 7 * layout, layout);
-            check_kernel(&bench, kernel, (uint64_t)layout, !bench.target.has_fma);
+            check_kernel(&bench, kernel, (uint64_t)layout);
         }
         bench_close(&bench);
     }
@@ -251,15 +268,14 @@ START_TEST(small_caches)
         if (!bench_open(&bench, levels[level])) continue;
         bench.target.schedule.l1 = 8 << 10;
         bench.target.schedule.l2 = 64 << 10;
-        bool is_whole = !bench.target.has_fma;
-        for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        for (uint64_t seed = first_seed(); seed < end_seed(); seed++) {
             RandomKind kind = seed % 2 ? RANDOM_contraction_of_bf16 : RANDOM_contraction;
-            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed, is_whole);
+            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed);
         }
         for (int layout = 0; layout < 8; layout++) {
             Type type = layout % 3 ? TYPE_bf16 : TYPE_f32;
             Kernel *kernel = product(bench.arena, type, 39, 136 + layout, 390 + layout, layout);
-            check_kernel(&bench, kernel, (uint64_t)layout, is_whole);
+            check_kernel(&bench, kernel, (uint64_t)layout);
         }
         bench_close(&bench);
     }
@@ -382,13 +398,12 @@ static void check_convolutions(Type type)
     for (int level = 0; level < LEVELS; level++) {
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
-        bool is_whole = !bench.target.has_fma;
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
             Convolution c = all[i];
             c.type = type;
-            check_kernel(&bench, convolution(bench.arena, c, false), i, is_whole);
-            check_kernel(&bench, convolution(bench.arena, c, true), i, is_whole);
-            check_kernel(&bench, input_gradient(bench.arena, c), i, is_whole);
+            check_kernel(&bench, convolution(bench.arena, c, false), i);
+            check_kernel(&bench, convolution(bench.arena, c, true), i);
+            check_kernel(&bench, input_gradient(bench.arena, c), i);
         }
         bench_close(&bench);
     }
@@ -427,7 +442,7 @@ START_TEST(rows)
                 sources_add(context.sources, row_kernels[i].name, text, strlen(text), false);
             const Kernel *kernel = kernel_parse(&context, bench.arena, source);
             ck_assert_msg(kernel, "%s is no kernel", row_kernels[i].name);
-            check_kernel(&bench, kernel, i, false);
+            check_kernel(&bench, kernel, i);
         }
         bench_close(&bench);
     }
