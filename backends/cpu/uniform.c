@@ -155,7 +155,8 @@ Lanes emit_uniform(Emit *e, const ScalarNode *node, uint32_t level)
     if (affine) {
         p.count = is_whole(e, affine) ? e->width / 4 : e->width / 2;
         element = LLVMBuildExtractElement(e->builder, element, emit_i32(e, 0), "");
-        counter = LLVMBuildLShr(e->builder, element, emit_i32(e, 2), "");
+        /* Lanes in front of element 0, as padding has them, count up to it: -1 belongs to counter -1. */
+        counter = LLVMBuildAShr(e->builder, element, emit_i32(e, 2), "");
         if (p.count > 1)
             counter = LLVMBuildAdd(e->builder, spread(e, counter, p.count),
                                    lane_numbers(e, p.count, 32, 1), "");
