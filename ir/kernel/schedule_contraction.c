@@ -304,7 +304,8 @@ static void choose_rows(const Planning *p, Schedule *s)
     s->pack_a = PACK_A_none;
     if (!s->tile_count) return;
     int64_t whole = s->rows / s->tile[0].block;
-    if ((s->panels > 1 || s->waits) && s->width > 1 && !has_guards(p, s->of.a)) {
+    /* Of one point of k there is nothing to bring together. */
+    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !has_guards(p, s->of.a)) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
             if (is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
         } else if (s->tile_count == 1 && (s->waits || s->panels >= PACK_A_PANELS) &&
