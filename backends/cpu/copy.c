@@ -187,7 +187,7 @@ void emit_copies(Emit *e, uint32_t loops)
                            .to = to,
                            .offset = emit_i64(e, 0)},
                  0);
-        e->moved[copy->load.id] = &copy->access;
+        e->moved[copy->load.id] = (Moved){&copy->access, e->depth};
         e->buffer[copy->access.buffer] = to;
     }
 }

@@ -36,6 +36,12 @@ typedef struct Kept {
     bool pinned;    /* result of a reduce: stays until its level closes, whatever moves */
 } Kept;
 
+/* Where the copy of a load is read, and the level at which it was made: nothing may read it further out. */
+typedef struct Moved {
+    const Access *access; /* NULL: there is none */
+    uint32_t level;
+} Moved;
+
 typedef struct Emit {
     LLVMContextRef context;
     LLVMModuleRef module;
@@ -46,7 +52,7 @@ typedef struct Emit {
     const Schedule *schedule;
     Arena *arena;
     LLVMValueRef *buffer; /* pointer of each buffer, then of each copy */
-    const Access **moved; /* of each load: where its copy is read; NULL: there is none */
+    Moved *moved;         /* by scalar id */
     Kept *kept;           /* by scalar id */
     Binding axis[MAX_AXES];
     Level level[MAX_LEVELS];

@@ -68,7 +68,7 @@ static Lanes apply(Emit *e, const ScalarNode *node, uint32_t level)
 /* A load may be read from a copy. */
 static const Access *access_of(const Emit *e, uint32_t id)
 {
-    return e->moved[id] ? e->moved[id] : e->kernel->scalar.at[id].access;
+    return e->moved[id].access ? e->moved[id].access : e->kernel->scalar.at[id].access;
 }
 
 static Lanes emit_scalar(Emit *e, const ScalarNode *node, const Access *access, uint32_t level)
@@ -94,6 +94,7 @@ Lanes evaluate(Emit *e, Scalar scalar)
     if (node->op == SCALAR_reduce) bug("a reduce is used before it was computed");
     const Access *access = access_of(e, scalar.id);
     uint32_t level = access ? level_of_access(e, access) : level_of_arguments(e, node);
+    level = deeper(level, e->moved[scalar.id].level);
     Lanes result = emit_scalar(e, node, access, level);
     *kept = (Kept){.level = level};
     *(result.is_vector ? &kept->vector : &kept->scalar) = result.value;

@@ -97,7 +97,7 @@ static void move(Emit *e, const Block *block, uint32_t i)
     before = LLVMBuildNeg(e->builder, LLVMBuildAdd(e->builder, before, block->along, ""), "");
     Type type = e->kernel->scalar.at[block->load[i].id].type;
     e->buffer[buffer] = step_pointer(e, memory_type(e, type, 1), block->base[i], before);
-    e->moved[block->load[i].id] = access;
+    e->moved[block->load[i].id] = (Moved){access, e->depth};
 }
 
 static void use(Emit *e, const Block *block)
@@ -125,7 +125,7 @@ static void use(Emit *e, const Block *block)
     axis_release(e, t->vector);
     vector_set(e, (Axis){0}, 1, NULL, 0);
     for (uint32_t i = 0; i < block->loads; i++)
-        e->moved[block->load[i].id] = NULL;
+        e->moved[block->load[i].id] = (Moved){0};
 }
 
 /* The loads to transpose, each with its part of scratch. */
