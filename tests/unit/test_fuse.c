@@ -172,6 +172,57 @@ START_TEST(stores_along_make_no_cycle)
 }
 END_TEST
 
+/* What one kernel may not hold together. */
+static const struct Apart {
+    const char *why, *text;
+} apart[] = {
+    {"reduces of different rows", "entry predict (x: f32[64, 64]) {\n"
+                                  "  %1 = sum x [1] : f32[64]\n"
+                                  "  %2 = broadcast %1 [0] : f32[64, 64]\n"
+                                  "  %3 = reduce_max x [0] : f32[64]\n"
+                                  "  %4 = broadcast %3 [1] : f32[64, 64]\n"
+                                  "  %5 = add %2, %4 : f32[64, 64]\n"
+                                  "  %6 = add %5, x : f32[64, 64]\n"
+                                  "  output y = %6\n"
+                                  "}\n"},
+    {"a product and a reduce", "entry predict (a: f32[8, 6], b: f32[6, 5], c: f32[8, 5, 9]) {\n"
+                               "  %1 = dot a, b mk,kn->mn : f32[8, 5]\n"
+                               "  %2 = reduce_max c [2] : f32[8, 5]\n"
+                               "  %3 = add %1, %2 : f32[8, 5]\n"
+                               "  output y = %3\n"
+                               "}\n"},
+    {"a value that is read transposed", "entry predict (x: f32[64, 64], z: f32[64, 64]) {\n"
+                                        "  %1 = exp x : f32[64, 64]\n"
+                                        "  %2 = transpose %1 [1, 0] : f32[64, 64]\n"
+                                        "  %3 = add %2, z : f32[64, 64]\n"
+                                        "  output a = %1\n"
+                                        "  output b = %3\n"
+                                        "}\n"},
+    {"a value whose operand is read transposed",
+     "entry predict (x: f32[64, 64], z: f32[64, 64]) {\n"
+     "  %1 = exp x : f32[64, 64]\n"
+     "  %2 = abs %1 : f32[64, 64]\n"
+     "  %3 = transpose %1 [1, 0] : f32[64, 64]\n"
+     "  %4 = add %3, z : f32[64, 64]\n"
+     "  output a = %2\n"
+     "  output b = %4\n"
+     "}\n"},
+    {"a value that is read backwards", "entry predict (x: f32[64], z: f32[64]) {\n"
+                                       "  %1 = exp x : f32[64]\n"
+                                       "  %2 = slice %1 [63:-1] : f32[64]\n"
+                                       "  %3 = add %2, z : f32[64]\n"
+                                       "  output a = %1\n"
+                                       "  output b = %3\n"
+                                       "}\n"},
+};
+
+START_TEST(what_does_not_fit_is_apart)
+{
+    uint32_t calls = lowering_calls(apart[_i].text, 1e-4);
+    ck_assert_msg(calls == 2, "%s: %u kernels", apart[_i].why, calls);
+}
+END_TEST
+
 START_TEST(nothing_fused_is_a_kernel_for_each_value)
 {
     Lowering *l = lowering_of("entry predict (x: f32[4]) {\n"
@@ -305,6 +356,7 @@ Suite *suite_fuse(void)
     tcase_add_test(tests, an_epilogue_joins_its_product);
     tcase_add_test(tests, a_product_is_never_a_factor);
     tcase_add_test(tests, stores_along_make_no_cycle);
+    tcase_add_loop_test(tests, what_does_not_fit_is_apart, 0, sizeof apart / sizeof *apart);
     tcase_add_test(tests, nothing_fused_is_a_kernel_for_each_value);
     tcase_add_test(tests, sibling_sums_are_one_pass);
     tcase_add_test(tests, a_sum_that_needs_another_is_not_its_sibling);
