@@ -89,6 +89,19 @@ START_TEST(ties)
 }
 END_TEST
 
+/* The first of 256 equal elements has a number that no byte holds. */
+START_TEST(the_first_of_many_takes_all)
+{
+    double x[256], wanted[256] = {1};
+    for (int i = 0; i < 256; i++)
+        x[i] = 3;
+    expect_numbers("entry predict (x: f32[256]) {\n"
+                   "  %1 = reduce_max x [0] : f32[]\n"
+                   "  %2 = gradient %1, x : f32[256]\n  output dx = %2\n}\n",
+                   x, NULL, 256, wanted);
+}
+END_TEST
+
 /* x^3: 3 x^2, 6 x, 6. */
 START_TEST(gradients_nest)
 {
@@ -167,6 +180,7 @@ Suite *suite_autodiff(void)
     tcase_add_test(tests, dot_only_exchanges_letters);
     tcase_add_test(tests, what_does_not_depend_has_gradient_zero);
     tcase_add_test(tests, ties);
+    tcase_add_test(tests, the_first_of_many_takes_all);
     tcase_add_test(tests, gradients_nest);
     tcase_add_test(tests, powers_are_differentiable_at_zero);
     tcase_add_test(tests, narrow_operands_get_narrow_gradients);
