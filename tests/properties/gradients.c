@@ -116,24 +116,39 @@ START_TEST(agree_with_finite_differences)
 }
 END_TEST
 
-/* The gradient's own gradient: the loss is a weighted sum of squares of first gradients. */
+/* Gradients of gradients: the loss is a weighted sum of gradients by x0, of a weighted sum of gradients by x0 and so on, `depth`
+ * times, of a weighted sum of powers of y, which do not vanish before. */
+static void check_nested(Op op, int variant, int depth)
+{
+    Kit kit = kit_open((uint64_t)op * 1000 + 500 + (uint64_t)variant);
+    Generator g = open(&kit, op, variant);
+    Value y = generate_surely(&g, op, (Value){0}, 20);
+    Value x = input_named(g.graph, name_of(kit.names, "x0"));
+    if (y.id && x.id && is_differentiable(g.graph, x) && is_differentiable(g.graph, y)) {
+        Value inner = y;
+        for (int i = 0; i < depth; i++)
+            inner = ir_mul(g.graph, inner, y);
+        for (int i = 0; i < depth; i++)
+            inner = ir_gradient(g.graph, weighted_sum(&g, inner), x);
+        ask_for_gradients(&g, weighted_sum(&g, inner));
+        compare(&kit, g.graph, op_info[op].domain, op_info[op].name);
+    }
+    kit_close(&kit);
+}
+
 START_TEST(of_gradients_agree_with_finite_differences)
 {
-    Op op = (Op)_i;
-    if (!op_info[op].gradient) return;
-    for (int variant = 0; variant < VARIANTS / 2; variant++) {
-        Kit kit = kit_open((uint64_t)op * 1000 + 500 + (uint64_t)variant);
-        Generator g = open(&kit, op, variant);
-        Value y = generate_surely(&g, op, (Value){0}, 20);
-        Value x = input_named(g.graph, name_of(kit.names, "x0"));
-        if (y.id && x.id && is_differentiable(g.graph, x) && is_differentiable(g.graph, y)) {
-            Value square = ir_mul(g.graph, y, y);
-            Value first = ir_gradient(g.graph, weighted_sum(&g, square), x);
-            ask_for_gradients(&g, weighted_sum(&g, first));
-            compare(&kit, g.graph, op_info[op].domain, op_info[op].name);
-        }
-        kit_close(&kit);
-    }
+    if (!op_info[_i].gradient) return;
+    for (int variant = 0; variant < VARIANTS / 2; variant++)
+        check_nested((Op)_i, variant, 1);
+}
+END_TEST
+
+START_TEST(of_gradients_of_gradients_agree_with_finite_differences)
+{
+    if (!op_info[_i].gradient) return;
+    for (int variant = 0; variant < VARIANTS / 2; variant++)
+        check_nested((Op)_i, variant, 2);
 }
 END_TEST
 
@@ -144,5 +159,7 @@ TCase *case_gradients(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, agree_with_finite_differences, OP_none + 1, OP_COUNT);
     tcase_add_loop_test(tests, of_gradients_agree_with_finite_differences, OP_none + 1, OP_COUNT);
+    tcase_add_loop_test(tests, of_gradients_of_gradients_agree_with_finite_differences, OP_none + 1,
+                        OP_COUNT);
     return tests;
 }
