@@ -120,6 +120,7 @@ typedef struct Elaborator {
     bool broken; /* the model has errors, so that parameters may be missing */
     LIST(Metric) metric;
     Span at;            /* of the expression being elaborated */
+    uint32_t storage, regions; /* what is said of its values (graph.h); how many were to be recomputed so far */
     const char *doing;  /* "matmul", "+": what a failing shape rule is reported as */
     const Value *shown; /* its operands as the user wrote them, for the message; NULL: the node's */
     int shown_count;

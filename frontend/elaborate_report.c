@@ -24,6 +24,7 @@ void elaborate_at(Elaborator *e, Span at)
 {
     e->at = at;
     e->graph->at = elaborate_span(e, at);
+    e->graph->at.storage = e->storage;
 }
 
 /* The outermost library function that is running: the one the user called. */

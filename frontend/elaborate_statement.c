@@ -14,6 +14,21 @@ static void bind(Elaborator *e, const Ast *ast)
     frame_bind(e, e->frame, ast->name, value);
 }
 
+/* All that a binding marked `recompute` computes is of one region; what is marked `keep` inside of it is not. */
+static void bind_stored(Elaborator *e, const Ast *ast)
+{
+    uint32_t outer = e->storage;
+    bool is_kept = strcmp(ast->text, "keep") == 0;
+    if (!is_kept) e->storage = STORAGE_regions + e->regions++;
+    elaborate_at(e, ast->at);
+    bind(e, ast);
+    e->storage = outer;
+    elaborate_at(e, ast->at);
+    const Datum *bound = frame_find(e->frame, ast->name);
+    if (!is_kept || !bound || bound->kind != DATUM_tensor) return;
+    e->graph->node.at[bound->value.id].at.storage = STORAGE_kept;
+}
+
 static void declare_output(Elaborator *e, const Ast *ast)
 {
     Frame *f = e->frame;
@@ -108,11 +123,9 @@ static void elaborate_statement(Elaborator *e, const Ast *ast)
     switch ((unsigned)ast->kind) {
     case AST_bind:
         if (ast->text)
-            report_warning(e->report, ast->at,
-                           "this version reads `%s` and does not obey it: the backward pass stores "
-                           "what it needs",
-                           ast->text);
-        bind(e, ast);
+            bind_stored(e, ast);
+        else
+            bind(e, ast);
         return;
     case AST_update: elaborate_update(e, ast); return;
     case AST_param:

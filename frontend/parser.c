@@ -20,7 +20,7 @@ bool parser_failed(Parser *p, bool reported)
 Span parser_span_of(const Parser *p, uint32_t token)
 {
     const Token *t = &p->tokens->at[token];
-    return (Span){p->source, t->begin, t->length};
+    return (Span){.source = p->source, .begin = t->begin, .length = t->length};
 }
 
 Span parser_span_since(const Parser *p, uint32_t token)
@@ -50,7 +50,7 @@ static Span place(const Parser *p)
 {
     if (!p->at || !is_line_end(p)) return parser_span_of(p, p->at);
     const Token *before = peek(p) - 1;
-    return (Span){p->source, before->begin + before->length, 0};
+    return (Span){.source = p->source, .begin = before->begin + before->length};
 }
 
 bool parser_expected(Parser *p, const char *what)
@@ -164,7 +164,7 @@ static void report_unclosed(Parser *p, const Bracket *bracket)
     if (!complain(p, parser_span_of(p, bracket->open), "`%s` is never closed",
                   mark_text[open->kind]))
         return;
-    Span behind = {p->source, end[-1].begin + end[-1].length, 0};
+    Span behind = {.source = p->source, .begin = end[-1].begin + end[-1].length};
     if (open->kind != TOKEN_left_brace)
         note(p, behind, "expected `%s` here", closer[open->kind]);
     else if (end->kind != TOKEN_end)

@@ -418,6 +418,6 @@ const Ast *parse_tokens(Parser *p)
         *list_add(p->arena, &nodes) = parse_item(p);
         parser_end_line(p, end, begin);
     }
-    Span at = {p->source, 0, p->tokens->at[end].begin};
+    Span at = {.source = p->source, .length = p->tokens->at[end].begin};
     return parser_make(p, (Ast){.kind = AST_file, .at = at}, nodes.count, nodes.at);
 }

@@ -73,6 +73,7 @@ static void sweep_back(Expansion *e, uint32_t first)
         const Node *node = &e->out->node.at[id];
         if (!d.adjoint[id].id || !grad_rule[node->op]) continue;
         e->out->at = node->at;
+        e->out->at.storage = STORAGE_gradient;
         grad_rule[node->op](&d, (Value){id}, d.adjoint[id]);
     }
     for (uint32_t id = first; id < e->in->node.count; id++) {

@@ -137,7 +137,8 @@ Module *passes_lower(Context *context, Arena *arena, const Program *program, con
     PlanInput input = {.program = program,
                        .graph = entry,
                        .units = lower_graph(arena, fusion),
-                       .alignment = options->alignment ? options->alignment : 64};
+                       .alignment = options->alignment ? options->alignment : 64,
+                       .memory = options->memory};
     Module *module = plan(arena, &input);
     if (options->verify) {
         const char *wrong = plan_verify(module, program, arena);

@@ -10,6 +10,7 @@ typedef struct PassOptions {
     bool round_trip;       /* print, parse, compare after each pass */
     const char *precision; /* "f32" or "bf16" */
     uint32_t alignment;    /* of arena offsets: 64 for cpu */
+    int64_t memory;        /* bytes that the plan is to do with, if recomputing helps; 0: as many as it takes */
     /* Called after each pass with its name and result, for `mlc dump`. */
     void (*dump)(void *user, const char *pass, const Graph *graph);
     void *user;

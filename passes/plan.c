@@ -38,6 +38,7 @@ static uint32_t slot_of(Plan *plan, Value value)
     *slot = node->op == OP_read
                 ? new_slot(plan, PLACE_state, state_index(plan, node->attribute->name), bytes)
                 : new_slot(plan, PLACE_arena, 0, bytes);
+    plan->slot.at[*slot].storage = node->at.storage;
     return *slot;
 }
 
@@ -48,7 +49,7 @@ static bool has(const uint32_t *at, uint32_t count, uint32_t what)
     return false;
 }
 
-static void connect(Plan *plan, uint32_t number)
+void plan_connect(Plan *plan, uint32_t number)
 {
     Step *step = &plan->step.at[number];
     for (uint32_t p = 0; p < step->parts; p++)
@@ -70,7 +71,7 @@ static uint32_t add_step(Plan *plan, const Step *step)
 {
     if (!plan->step.count) *list_add(plan->scratch, &plan->step) = (Step){0};
     *list_add(plan->scratch, &plan->step) = *step;
-    connect(plan, plan->step.count - 1);
+    plan_connect(plan, plan->step.count - 1);
     return plan->step.count - 1;
 }
 
@@ -393,16 +394,17 @@ static int64_t ports_bytes(const Port *port, uint32_t count)
     return bytes;
 }
 
-static void sum_memory(const Plan *plan, Module *module)
+/* What the entry needs beside its arena. */
+static int64_t fixed_bytes(const Plan *plan, const Module *module)
 {
     const Program *program = plan->input->program;
-    module->arena_bytes = plan->arena_bytes;
-    module->peak_bytes = plan->arena_bytes + ports_bytes(module->input.at, module->input.count) +
-                         ports_bytes(module->output.at, module->output.count);
+    int64_t bytes = ports_bytes(module->input.at, module->input.count) +
+                    ports_bytes(module->output.at, module->output.count);
     for (uint32_t i = 0; i < program->state.count; i++) {
         const State *state = &program->state.at[i];
-        module->peak_bytes += shape_elements(&state->shape) * type_info[state->type].bytes;
+        bytes += shape_elements(&state->shape) * type_info[state->type].bytes;
     }
+    return bytes;
 }
 
 static void make_plan(Plan *plan, Module *module)
@@ -414,10 +416,14 @@ static void make_plan(Plan *plan, Module *module)
     for (uint32_t i = 0; i < input->units->unit.count; i++)
         add_unit(plan, &input->units->unit.at[i]);
     bind_results(plan, module);
+    int64_t fixed = fixed_bytes(plan, module);
+    if (input->memory > 0) plan->budget = input->memory > fixed ? input->memory - fixed : 1;
     plan_order(plan);
+    plan_recompute(plan);
     plan_arena(plan);
     write_calls(plan, module);
-    sum_memory(plan, module);
+    module->arena_bytes = plan->arena_bytes;
+    module->peak_bytes = plan->arena_bytes + fixed;
 }
 
 Module *plan(Arena *arena, const PlanInput *input)

@@ -13,6 +13,7 @@ typedef struct PlanInput {
     const Graph *graph;
     const Units *units;
     uint32_t alignment; /* of arena offsets: a power of two */
+    int64_t memory;     /* bytes of peak_bytes that are wanted at most; 0: as many as it takes */
 } PlanInput;
 
 Module *plan(Arena *arena, const PlanInput *input);

@@ -5,6 +5,7 @@
 #include "passes/plan.h"
 
 typedef struct Slot {
+    uint32_t storage; /* what was said of its value (graph.h) */
     RegionPlace place;
     uint32_t index;
     int64_t bytes;
@@ -44,13 +45,21 @@ typedef struct Plan {
     uint32_t *order;   /* steps, in the order they run */
     LIST(Block) block;
     int64_t arena_bytes;
+    int64_t budget; /* of arena_bytes; 0: none */
     uint32_t peak; /* step that sees the most live bytes */
 } Plan;
+
+/* plan.c: notes what a step reads and writes, in the step and in the slots. */
+void plan_connect(Plan *plan, uint32_t step);
 
 /* plan_order.c: fills order. */
 void plan_order(Plan *plan);
 /* True if `to` must run after `from`. */
 bool plan_reaches(const Plan *plan, uint32_t from, uint32_t to);
+
+/* plan_recompute.c: adds steps that compute anew, late, what the backward steps would otherwise find stored; as the model says, and as
+ * far as the budget asks for it. */
+void plan_recompute(Plan *plan);
 
 /* plan_arena.c: liveness, in-place reuse, offsets. */
 void plan_arena(Plan *plan);

@@ -148,22 +148,6 @@ static const char *precision_of(const mlc_model *model)
     return train && train->precision ? train->precision : "f32";
 }
 
-static Status run_passes(mlc_model *model, Compiled *c, CompileDepth depth,
-                         const PassOptions *options)
-{
-    const Program *program = c->elaborated->program;
-    if (!c->graph) {
-        TRY(state_map(model, program, c->arena, &c->state_memory));
-        Graph *graph = passes_run(&model->context, c->arena, program, c->raw, options);
-        list_ports(c, graph);
-        c->graph =
-            graph; /* last: memory may run out before, and what is there by halves is made anew */
-    }
-    if (depth >= COMPILE_module && !c->module && !model->backend->takes_graph)
-        c->module = passes_lower(&model->context, c->arena, program, c->graph, options);
-    return STATUS_ok;
-}
-
 static Status open_device(mlc_model *model)
 {
     if (model->device) return STATUS_ok;
@@ -185,7 +169,37 @@ Status compiled_memory(mlc_model *model, const Compiled *c, int64_t *bytes)
     return STATUS_ok;
 }
 
-/* What is said is exact, so a budget is kept by refusing before anything is allocated. */
+/* Kernels and plan; under a budget once more, with what the threads' scratch leaves of it, where the free plan takes too much. */
+static Status lower(mlc_model *model, Compiled *c, PassOptions *options)
+{
+    const Program *program = c->elaborated->program;
+    c->module = passes_lower(&model->context, c->arena, program, c->graph, options);
+    if (model->memory <= 0) return STATUS_ok;
+    int64_t bytes;
+    TRY(compiled_memory(model, c, &bytes));
+    if (bytes <= model->memory) return STATUS_ok;
+    options->memory = model->memory - (bytes - c->module->peak_bytes);
+    if (options->memory < 1) options->memory = 1;
+    c->module = passes_lower(&model->context, c->arena, program, c->graph, options);
+    return STATUS_ok;
+}
+
+static Status run_passes(mlc_model *model, Compiled *c, CompileDepth depth, PassOptions *options)
+{
+    const Program *program = c->elaborated->program;
+    if (!c->graph) {
+        TRY(state_map(model, program, c->arena, &c->state_memory));
+        Graph *graph = passes_run(&model->context, c->arena, program, c->raw, options);
+        list_ports(c, graph);
+        c->graph =
+            graph; /* last: memory may run out before, and what is there by halves is made anew */
+    }
+    if (depth >= COMPILE_module && !c->module && !model->backend->takes_graph)
+        TRY(lower(model, c, options));
+    return STATUS_ok;
+}
+
+/* What is said is exact: what recomputing could not save is refused before anything is allocated. */
 static Status keep_budget(mlc_model *model, const Compiled *c)
 {
     int64_t bytes;

@@ -70,7 +70,7 @@ typedef struct mlc_model_options {
     int threads;                /* 0: all cores */
     int64_t seed;               /* -1: the file's; at most 2^32 - 1 */
     const char *precision;      /* NULL: the file's; "f32", "bf16" */
-    int64_t memory;             /* bytes that an entry may need at its peak: more is refused; 0: unlimited */
+    int64_t memory;             /* bytes that an entry may need at its peak: values are computed again rather than stored, what needs more even so is refused; 0: unlimited */
     const char *const *set;     /* "train.batch=64", NULL-terminated */
     const char *variant;
     const char *data_folder;    /* NULL: the model file's */

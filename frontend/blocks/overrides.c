@@ -211,7 +211,8 @@ static void edit_train(Experiment *x)
         text_add(&text, "\n%s%s%s\n", whole ? "" : name, whole ? "" : " ", written);
     }
     if (text.count && block.length)
-        edit(x, (Span){block.source, block.begin + block.length - 1, 0}, text_done(&text));
+        edit(x, (Span){.source = block.source, .begin = block.begin + block.length - 1},
+             text_done(&text));
 }
 
 void block_overrides(Experiment *x)

@@ -1,6 +1,6 @@
 #ifndef MLC_IR_BASE_SOURCE_H
 #define MLC_IR_BASE_SOURCE_H
-/* Source texts and places in them.  A Span is 12 bytes and travels with every token, AST node, graph node
+/* Source texts and places in them.  A Span is 16 bytes and travels with every token, AST node, graph node
  * and kernel, so that whatever happens later can name the user's line. */
 #include "ir/base/arena.h"
 #include <stdbool.h>
@@ -8,6 +8,7 @@
 typedef struct Span {
     uint32_t source;        /* 1-based index into Sources; 0: nowhere */
     uint32_t begin, length; /* bytes */
+    uint32_t storage;       /* of a graph's node: what was said of storing its value (graph.h) */
 } Span;
 
 typedef struct Source {

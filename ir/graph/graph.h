@@ -11,6 +11,14 @@ typedef struct Value {
     uint32_t id; /* 0: none */
 } Value;
 
+/* Span.storage of a node: no part of what it computes, and taken on by what it is rewritten to. */
+enum {
+    STORAGE_free,
+    STORAGE_kept,     /* the model says `keep` */
+    STORAGE_gradient, /* written by autodiff: there is no use of it before */
+    STORAGE_regions   /* and up: of one `recompute`, each has its number */
+};
+
 typedef struct Node {
     Op op;
     Type type;

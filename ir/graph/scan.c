@@ -6,7 +6,9 @@
 
 Span scan_span(const Scan *scan, const char *from, const char *to)
 {
-    return (Span){scan->source, (uint32_t)(from - scan->begin), (uint32_t)(to - from)};
+    return (Span){.source = scan->source,
+                  .begin = (uint32_t)(from - scan->begin),
+                  .length = (uint32_t)(to - from)};
 }
 
 static bool ends_token(char character)

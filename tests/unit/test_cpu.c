@@ -2,21 +2,14 @@
 #include <check.h>
 
 #if MLC_HAS_LLVM
-#include "backends/backend.h"
-#include "backends/cpu/cache.h"
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
 #include "ir/kernel/expand.h"
 #include "tests/unit/random_kernel.h"
-#include <dirent.h>
 #include <immintrin.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-extern const Backend backend_cpu;
 
 static const char *const levels[] = {"sse4.2", "avx2", "avx512", "avx512bf16", "amx"};
 enum { LEVELS = sizeof levels / sizeof *levels };
@@ -449,120 +442,6 @@ START_TEST(rows)
 }
 END_TEST
 
-static void remove_folder(const char *folder)
-{
-    DIR *open = opendir(folder);
-    char path[512];
-    for (const struct dirent *entry; open && (entry = readdir(open));) {
-        snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
-        unlink(path);
-    }
-    if (open) closedir(open);
-    rmdir(folder);
-}
-
-static Module *module_of(Context *context, int64_t n)
-{
-    Module *module = arena_new(context->arena, Module);
-    *list_add(context->arena, &module->kernel) = product(context->arena, TYPE_f32, n, n, n, 0);
-    Region *region = arena_array(context->arena, Region, 3);
-    region[0] = (Region){.place = PLACE_input, .index = 0, .bytes = n * n * 4};
-    region[1] = (Region){.place = PLACE_input, .index = 0, .bytes = n * n * 4};
-    region[2] = (Region){.place = PLACE_output, .index = 0, .bytes = n * n * 4};
-    *list_add(context->arena, &module->call) =
-        (Call){.count = 3, .binding = region, .flops = 1 << 20};
-    *list_add(context->arena, &module->input) = (Port){.type = TYPE_f32};
-    *list_add(context->arena, &module->output) = (Port){.type = TYPE_f32};
-    return module;
-}
-
-/* Opens a device, compiles and runs the square of a matrix, and gives what was compiled and read. */
-static BackendStatistics square(const char *folder, float *result, int64_t n)
-{
-    Arena *arena = arena_open(&host_default);
-    Context context = {.arena = arena, .sources = sources_new(arena)};
-    context.report = report_new(arena, context.sources);
-    BackendOptions options = {.threads = 2, .cache_folder = folder};
-    Device *device;
-    Executable *executable;
-    ck_assert_int_eq(backend_cpu.open(&options, context.report, &device), STATUS_ok);
-    BackendEntry entry = {.module = module_of(&context, n)};
-    ck_assert_int_eq(backend_cpu.compile(device, &context, &entry, &executable), STATUS_ok);
-    float *input = arena_array(arena, float, n *n);
-    for (int64_t i = 0; i < n * n; i++)
-        input[i] = (float)(i % 7) - 2;
-    ck_assert_int_eq(backend_cpu.run(executable, (const void *[]){input}, (void *[]){result}, NULL),
-                     STATUS_ok);
-    for (int64_t i = 0; i < n * n; i++) {
-        float sum = 0;
-        for (int64_t k = 0; k < n; k++)
-            sum += input[i / n * n + k] * input[k * n + i % n];
-        ck_assert_float_eq(result[i], sum);
-    }
-    BackendStatistics statistics = backend_cpu.statistics(executable);
-    backend_cpu.dispose(executable);
-    backend_cpu.close(device);
-    arena_close(arena);
-    return statistics;
-}
-
-/* Changes one byte of every file of the cache. */
-static void damage(const char *folder, long where)
-{
-    DIR *open = opendir(folder);
-    ck_assert_ptr_nonnull(open);
-    for (const struct dirent *entry; (entry = readdir(open));) {
-        char path[512];
-        if (entry->d_name[0] == '.') continue;
-        snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
-        FILE *file = fopen(path, "r+b");
-        ck_assert_ptr_nonnull(file);
-        fseek(file, where, where < 0 ? SEEK_END : SEEK_SET);
-        int byte = fgetc(file);
-        fseek(file, -1, SEEK_CUR);
-        fputc(byte ^ 0x55, file);
-        fclose(file);
-    }
-    closedir(open);
-}
-
-static void set_modes(const char *folder, mode_t mode)
-{
-    DIR *open = opendir(folder);
-    ck_assert_ptr_nonnull(open);
-    for (const struct dirent *entry; (entry = readdir(open));)
-        if (entry->d_name[0] != '.')
-            ck_assert_int_eq(fchmodat(dirfd(open), entry->d_name, mode, 0), 0);
-    closedir(open);
-}
-
-START_TEST(cache)
-{
-    char folder[] = "/tmp/mlc-cache-XXXXXX";
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    float result[19 * 19];
-    BackendStatistics cold = square(folder, result, 19), warm = square(folder, result, 19);
-    ck_assert_uint_eq(cold.compiled, 1);
-    ck_assert_uint_eq(cold.cached, 0);
-    ck_assert_uint_eq(warm.compiled, 0);
-    ck_assert_uint_eq(warm.cached, 1);
-    static const long where[] = {0, 9, 20, 33, 41, 60, 300, -1, -100};
-    for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
-        damage(folder, where[i]);
-        ck_assert_uint_eq(square(folder, result, 19).compiled, 1);
-    }
-    /* What others could have written is not run, and is replaced. */
-    set_modes(folder, 0622);
-    ck_assert_uint_eq(square(folder, result, 19).compiled, 1);
-    ck_assert_uint_eq(square(folder, result, 19).cached, 1);
-    Cache opened = cache_open(folder);
-    cache_trim(&opened, 0);
-    cache_close(&opened);
-    ck_assert_uint_eq(square(folder, result, 19).compiled, 1);
-    remove_folder(folder);
-}
-END_TEST
-
 START_TEST(unknown_target)
 {
     Arena *arena = arena_open(&host_default);
@@ -588,7 +467,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, convolutions_of_bf16);
     tcase_add_test(tests, contractions_of_bf16);
     tcase_add_test(tests, rows);
-    tcase_add_test(tests, cache);
     tcase_add_test(tests, unknown_target);
 }
 #else
