@@ -48,10 +48,11 @@ static void json_entries(Checking *c)
         comma = ",";
         if (e->module)
             text_add(&c->text,
-                     ",\"flops\":%lld,\"bytes\":%lld,\"peak_memory_bytes\":%lld,\"kernels\":%u,"
-                     "\"structures\":%u",
+                     ",\"flops\":%lld,\"bytes\":%lld,\"peak_memory_bytes\":%lld,\"arena_bytes\":%lld,"
+                     "\"kernels\":%u,\"structures\":%u",
                      (long long)e->module->flops, (long long)e->module->bytes,
-                     (long long)c->memory[i], e->module->call.count, e->module->kernel.count);
+                     (long long)c->memory[i], (long long)e->module->arena_bytes,
+                     e->module->call.count, e->module->kernel.count);
         text_add(&c->text, "}");
     }
 }

@@ -3,7 +3,8 @@
 
     tests/bench/compare.py [--mlc build/mlc] [--rounds 5] [--threads 2] [--quick] [--markdown FILE] [--least RATIO] [ITEM...]
 
-Items (default all): w1 w2 w3 w4 w6 (training; losses must agree first), bf16, batch1, w5 (inference), threads, contractions, start.
+Items (default all): w1 w2 w3 w4 w6 (training; losses must agree first), bf16, batch1, w5 (inference), threads, budget
+(--memory), contractions, start.
 Exits 1 when losses disagree, and with --least when the ratio of a training row stays below it."""
 import argparse
 import os
@@ -129,6 +130,23 @@ class Comparison:
             self.threads_over_one(f"{w.title} train, batch {w.batch}", lambda t: self.mlc.bench(f"{name}.mlc", t)["seconds"]["median"], target,
                                   w.unit, w.batch * w.per_sample)
 
+    def budget(self):
+        """mlc with less memory than its free plan takes for activations, against the free plan: 40% of it, or the least tenth that suffices."""
+        for name in ("w3", "w4"):
+            w, model, threads = WORKLOADS[name], f"{name}.mlc", self.options.threads
+            free = self.mlc.check(model, threads)
+            for percent in range(40, 100, 10):
+                memory = free["peak_memory_bytes"] - free["arena_bytes"] * (100 - percent) // 100
+                if self.mlc.check(model, threads, memory)["peak_memory_bytes"] <= memory:
+                    break
+            units = w.batch * w.per_sample
+            all_of_it, less = alternate(self.options.rounds, lambda: units / self.mlc.bench(model, threads)["seconds"]["median"],
+                                        lambda: units / self.mlc.bench(model, threads, memory=memory)["seconds"]["median"])
+            slower = median_ratio(all_of_it, less)
+            self.table.add(Row(f"{w.title} train, batch {w.batch}, in {percent}% of the memory for activations: time", "mlc, all of it",
+                               speed(all_of_it, w.unit), speed(less, w.unit), slower, TARGETS["time in 40% of memory"] if percent == 40 else None,
+                               at_most=True))
+
     def bf16(self):
         """mlc's bf16 against mlc's f32."""
         with open("/proc/cpuinfo") as file:
@@ -181,8 +199,8 @@ class Comparison:
             getattr(self, item)()
 
 
-ITEMS = [*WORKLOADS, "bf16", "batch1", "w5", "threads", "contractions", "start"]
-WITHOUT_TORCH = {"threads", "contractions"}
+ITEMS = [*WORKLOADS, "bf16", "batch1", "w5", "threads", "budget", "contractions", "start"]
+WITHOUT_TORCH = {"threads", "budget", "contractions"}
 
 
 def machine(mlc, threads):

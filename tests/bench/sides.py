@@ -75,9 +75,15 @@ class Mlc:
         """Of a model given as text."""
         return json.loads(self.run("bench", "-", "--entry", entry, "--json", "--threads", str(threads), "--repeat", str(repeat), text=text))
 
-    def bench(self, model, threads, entry="step", sets=(), precision=None, repeat=0):
+    def check(self, model, threads, memory=0):
+        """What a step needs."""
+        limit = ["--memory", str(memory)] if memory else []
+        return json.loads(self.run("check", os.path.join(HERE, model), "--json", "--threads", str(threads), *limit))["entries"]["step"]
+
+    def bench(self, model, threads, entry="step", sets=(), precision=None, repeat=0, memory=0):
         words = ["bench", os.path.join(HERE, model), "--entry", entry, "--json", "--threads", str(threads)]
         words += ["--precision", precision] if precision else []
+        words += ["--memory", str(memory)] if memory else []
         repeat = repeat or (5 if self.quick else 0)
         words += ["--repeat", str(repeat)] if repeat else []
         return json.loads(self.run(*words, *(w for s in sets for w in ("--set", s))))
