@@ -1,18 +1,20 @@
 #include "runtime/core/executor.h"
 #include <check.h>
 #include <string.h>
+#include <time.h>
 
 enum { ELEMENTS = 100 };
 
-/* Tasks of ten elements: out = in * 2, through scratch. */
+/* Tasks of ten elements: out = in * 2, through scratch, which is left alone for long enough that another thread would be seen in it. */
 static void twice(void *const *buffers, int64_t begin, int64_t end, void *scratch)
 {
     float *kept = scratch;
-    for (int64_t task = begin; task < end; task++)
-        for (int64_t i = task * 10; i < task * 10 + 10; i++) {
-            kept[i % 10] = ((const float *)buffers[0])[i] * 2;
-            ((float *)buffers[1])[i] = kept[i % 10];
-        }
+    for (int64_t task = begin; task < end; task++) {
+        for (int i = 0; i < 10; i++)
+            kept[i] = ((const float *)buffers[0])[task * 10 + i] * 2;
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        memcpy((float *)buffers[1] + task * 10, kept, 10 * sizeof *kept);
+    }
 }
 
 /* out += in; one task. */
