@@ -74,7 +74,8 @@ static void check_threads(uint32_t count)
     Arena *arena = arena_open(&host_default);
     Threads *threads;
     Executor *executor;
-    float input[ELEMENTS], output[ELEMENTS], state[ELEMENTS] = {0}, literal[ELEMENTS];
+    float input[ELEMENTS], output[ELEMENTS], literal[ELEMENTS];
+    float state[ELEMENTS] = {0}, moved[ELEMENTS] = {0};
     for (int i = 0; i < ELEMENTS; i++)
         input[i] = (float)i, literal[i] = 0.5f;
     static const KernelCode code[] = {{twice, 10, 40}, {add_to, 1, 0}};
@@ -86,9 +87,11 @@ static void check_threads(uint32_t count)
     for (int run = 0; run < 2; run++)
         executor_run(executor, (const void *[]){input}, (void *[]){output},
                      (void *[]){NULL, state});
+    executor_run(executor, (const void *[]){input}, (void *[]){output}, (void *[]){NULL, moved});
     for (int i = 0; i < ELEMENTS; i++) {
         ck_assert_float_eq(output[i], 4 * input[i]);
         ck_assert_float_eq(state[i], 2 * (4 * input[i] + 0.5f));
+        ck_assert_float_eq(moved[i], 4 * input[i] + 0.5f);
     }
     check_profile(&profile, count);
     executor_close(executor);
