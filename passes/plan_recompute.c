@@ -9,8 +9,9 @@
 #include "passes/plan_steps.h"
 #include <stdlib.h>
 
-#define FLOPS_A_BYTE 10 /* that take as long as moving a byte */
-#define SWEEPS       3  /* over the candidates */
+#define FLOPS_A_BYTE 10  /* that take as long as moving a byte */
+#define SWEEPS       3   /* over the candidates */
+#define MOST_WORK    5e8 /* steps squared of all trials: some seconds */
 
 typedef struct Recompute {
     Plan *plan;
@@ -262,49 +263,59 @@ static void drop(Recompute *r, uint32_t slot)
     }
 }
 
-/* The arena's bytes if one more value is dropped; -1 if that cannot be. */
-static int64_t try_one(const Recompute *r, uint32_t slot, Recompute *with, Plan *to)
+/* The arena's bytes if these are dropped too; -1 if that cannot be.  What is only tried lives in `arena`. */
+static int64_t try_more(const Recompute *r, const Worth *worth, uint32_t count, bool *is_dropped,
+                        Arena *arena)
 {
-    *with = *r;
-    with->is_dropped = arena_array(r->plan->scratch, bool, r->plan->slot.count);
-    memcpy(with->is_dropped, r->is_dropped, r->plan->slot.count * sizeof *r->is_dropped);
-    drop(with, slot);
-    if (!rebuild(with, to)) return -1;
-    Plan placed = *to;
-    plan_arena(&placed);
-    return placed.arena_bytes;
+    arena_reset(arena);
+    Plan from = *r->plan, to;
+    from.scratch = arena;
+    Recompute with = *r;
+    with.plan = &from;
+    with.is_dropped = is_dropped;
+    memcpy(is_dropped, r->is_dropped, from.slot.count * sizeof *is_dropped);
+    for (uint32_t i = 0; i < count; i++)
+        drop(&with, worth[i].slot);
+    if (!rebuild(&with, &to)) return -1;
+    plan_arena(&to);
+    return to.arena_bytes;
 }
 
-/* One value after the other, unless the arena grows: what is computed again needs room itself, which later ones may make. */
-static void keep_budget(Recompute *r, int64_t bytes, Plan *best)
+/* One value after the other, or in a large plan some at a time, unless the arena grows: what is computed again needs room itself, which
+ * later ones may make. */
+static void keep_budget(Recompute *r)
 {
-    Worth *worth = arena_array(r->plan->scratch, Worth, r->plan->slot.count);
+    const Plan *plan = r->plan;
+    Worth *worth = arena_array(plan->scratch, Worth, plan->slot.count);
+    bool *tried = arena_array(plan->scratch, bool, plan->slot.count);
+    Arena *arena = arena_open(&host_default);
+    if (!arena) out_of_memory();
+    int64_t bytes = try_more(r, worth, 0, tried, arena);
     uint32_t count = list_worth(r, worth);
-    for (uint32_t i = 0; i < SWEEPS * count && bytes > r->plan->budget; i++) {
-        uint32_t slot = worth[i % count].slot;
-        Recompute with;
-        Plan to;
-        if (r->is_dropped[slot]) continue;
-        int64_t needed = try_one(r, slot, &with, &to);
-        if (needed < 0 || needed > bytes) continue;
-        bytes = needed;
-        *r = with;
-        *best = to;
-    }
+    double work = (double)plan->step.count * plan->step.count * count * SWEEPS;
+    uint32_t group = 1 + (uint32_t)(work / MOST_WORK);
+    for (int sweep = 0; sweep < SWEEPS; sweep++)
+        for (uint32_t i = 0; i < count && bytes > plan->budget; i += group) {
+            uint32_t some = count - i < group ? count - i : group;
+            if (group == 1 && r->is_dropped[worth[i].slot]) continue;
+            int64_t needed = try_more(r, worth + i, some, tried, arena);
+            if (needed < 0 || needed > bytes) continue;
+            bytes = needed;
+            memcpy(r->is_dropped, tried, plan->slot.count * sizeof *tried);
+        }
+    arena_close(arena);
 }
 
 void plan_recompute(Plan *plan)
 {
     Recompute r = {.plan = plan};
+    Plan best;
     r.is_dropped = arena_array(plan->scratch, bool, plan->slot.count);
     if (!find_turn(&r)) return;
-    Plan marked, best = *plan;
-    if (drop_marked(&r) && rebuild(&r, &marked))
-        best = marked;
-    else
+    bool is_marked = drop_marked(&r);
+    if (!is_marked && !plan->budget) return;
+    if (!is_marked || !rebuild(&r, &best))
         memset(r.is_dropped, 0, plan->slot.count * sizeof *r.is_dropped);
-    Plan placed = best;
-    plan_arena(&placed);
-    if (plan->budget) keep_budget(&r, placed.arena_bytes, &best);
-    *plan = best;
+    if (plan->budget) keep_budget(&r);
+    if (rebuild(&r, &best)) *plan = best;
 }
