@@ -189,15 +189,6 @@ typedef struct Ahead {
     uint32_t count;
 } Ahead;
 
-static bool is_same_place(const Access *a, const Access *b)
-{
-    if (a->rank != b->rank || a->offset != b->offset) return false;
-    for (int d = 0; d < a->rank; d++)
-        if (a->stride[d] != b->stride[d] || !affine_same(&a->at[d].affine, &b->at[d].affine))
-            return false;
-    return true;
-}
-
 static void ahead_add(const Emit *e, Ahead *ahead, const Access *access)
 {
     const Schedule *s = e->schedule;
@@ -208,7 +199,7 @@ static void ahead_add(const Emit *e, Ahead *ahead, const Access *access)
     for (int d = 0; d < access->rank; d++)
         if (access->at[d].dynamic.id) return;
     for (uint32_t i = 0; i < ahead->count; i++)
-        if (is_same_place(ahead->access[i], access))
+        if (access_same_element(ahead->access[i], access))
             return; /* a new value goes where the old one is */
     bool lies_along = access_step(e->kernel, access, s->vector, &step) && step == 1;
     if (!lies_along || !(axes & rows) || ahead->count == 8) return;
