@@ -365,8 +365,36 @@ static LLVMValueRef load_repeated(Emit *e, Type type, LLVMValueRef pointer, LLVM
     return shuffle(e, value, NULL, from, e->width);
 }
 
+/* As many zeros as a vector has at most. */
+static LLVMValueRef zeros(Emit *e)
+{
+    static const char name[] = "zeros";
+    LLVMValueRef found = LLVMGetNamedGlobal(e->module, name);
+    if (found) return found;
+    LLVMTypeRef type = LLVMArrayType2(LLVMInt64TypeInContext(e->context), 64);
+    found = LLVMAddGlobal(e->module, type, name);
+    LLVMSetInitializer(found, LLVMConstNull(type));
+    LLVMSetGlobalConstant(found, true);
+    LLVMSetLinkage(found, LLVMPrivateLinkage);
+    LLVMSetAlignment(found, 64);
+    return found;
+}
+
+/* One guard for all lanes chooses from where they are loaded: cheaper than a mask of all. */
+static LLVMValueRef load_all_or_zeros(Emit *e, Type type, const Address *address)
+{
+    LLVMValueRef from =
+        LLVMBuildSelect(e->builder, address->mask.value, address->pointer, zeros(e), "");
+    return load_vector(e, type, from, NULL, e->width);
+}
+
 static LLVMValueRef load_lanes(Emit *e, Type type, const Address *address, uint32_t level)
 {
+    bool is_guarded_as_one = address->mask.value && !address->mask.is_vector && !e->mask;
+    if (is_guarded_as_one && !address->extra && address->pattern == PATTERN_next) {
+        emit_at(e, level);
+        return load_all_or_zeros(e, type, address);
+    }
     LLVMValueRef mask = lane_mask(e, address, level);
     bool has_tail_only = !mask || (e->left && !address->mask.value && e->minor_extent == 1);
     if (!address->extra && address->pattern == PATTERN_next)

@@ -352,7 +352,9 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const CpuTarget *target, const
               .minor_extent = 1,
               .width = 1};
     open_function(&e, name);
-    if (schedule->contraction)
+    if (schedule->is_winograd)
+        emit_winograd(&e);
+    else if (schedule->contraction)
         emit_contraction(&e);
     else
         emit_rows(&e);

@@ -189,10 +189,11 @@ typedef struct Transposed {
 } Transposed;
 void emit_transposed(Emit *e, const Transposed *t);
 
-/* loops.c: kernels that are no contraction.  tile.c: contractions. */
+/* loops.c: kernels that are no contraction.  nest.c: contractions; winograd.c: those by minimal filtering. */
 void tasks_open(Emit *e, Loop *loop, LLVMValueRef *from, LLVMValueRef *to);
 void emit_rows(Emit *e);
 void emit_contraction(Emit *e);
+void emit_winograd(Emit *e);
 void store_all(Emit *e);
 
 /* The kernel's function, named `name`, in a new module. */

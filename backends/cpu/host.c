@@ -121,6 +121,7 @@ Status cpu_target(const char *wanted, uint32_t threads, Report *report, CpuTarge
                                         .registers = info->registers,
                                         .threads = threads,
                                         .products = info->products,
+                                        .has_fma = target->has_fma,
                                         .l1 = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
                                         .l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 << 10)};
     return STATUS_ok;

@@ -11,8 +11,14 @@ Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, const Slices *sl
     kernel = kernel_expand_but_uniform(kernel, arena);
     bool is_contraction = contraction_of(kernel, &contraction);
     const Contraction *of = is_contraction ? &contraction : NULL;
-    Plan plan = {.kernel = kernel_merge_axes(kernel, of, apart, arena)};
-    plan.schedule = schedule_default(plan.kernel, of, &target->schedule, slices, arena);
+    Winograd winograd;
+    Plan plan = {.kernel = kernel};
+    if (of && target->schedule.has_fma && winograd_of(kernel, of, &winograd)) {
+        plan.schedule = schedule_winograd(kernel, of, &winograd, &target->schedule, slices);
+    } else {
+        plan.kernel = kernel_merge_axes(kernel, of, apart, arena);
+        plan.schedule = schedule_default(plan.kernel, of, &target->schedule, slices, arena);
+    }
 
     Text text = {.arena = arena};
     text_add(&text, "%s %s %s %s\n", emission_identity, MLC_LLVM_VERSION, target->cpu,

@@ -106,7 +106,7 @@ static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *
     loop_close(e, &loop, sum);
 }
 
-static void finish_vector(Emit *e, LLVMValueRef sum)
+void finish_vector(Emit *e, LLVMValueRef sum)
 {
     const Schedule *s = e->schedule;
     emit_at(e, e->depth);

@@ -77,6 +77,8 @@ void sum_tiles(Emit *e, const Tile *t, const Area *panel, const Part *part, LLVM
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector);
 /* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */
 void emit_tiles(Emit *e, Tile *t);
+/* What follows the sum, with this vector of sums at what the axes are bound to. */
+void finish_vector(Emit *e, LLVMValueRef sum);
 /* Clears the sums of a group of panels; does what follows them. */
 void clear_sums(Emit *e, Tile *t);
 void finish_sums(Emit *e, Tile *t);

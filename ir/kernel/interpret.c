@@ -3,8 +3,8 @@
  * computed.  A region is what one evaluation needs: of the stores, or of a reduce's body; the
  * bodies of reduces in it are regions of their own. */
 #include "ir/base/boundary.h"
-#include "ir/kernel/contraction.h"
 #include "ir/kernel/scalar.h"
+#include "ir/kernel/winograd.h"
 #include <float.h>
 #include <math.h>
 
@@ -22,7 +22,9 @@ typedef struct Machine {
     uint32_t *depends;
     Region *region; /* of each reduce; [0] of the stores */
     Contraction contraction;
-    Axis pairs; /* of the tree of tiles; {0}: sums of products are sequential */
+    Axis pairs;               /* of the tree of tiles; {0}: sums of products are sequential */
+    const Winograd *winograd; /* NULL: not the tree of minimal filtering */
+    Region image, other;      /* of its factors */
 } Machine;
 
 static void mark_access(const Access *access, bool *needed)
@@ -228,6 +230,130 @@ static Number sum_in_tiles(Machine *machine, const ScalarNode *node, const Regio
     return finished(node->type, (Number){.real = sum});
 }
 
+/* --- the tree of minimal filtering, see winograd.h --------------------------------------------------------------------------- */
+
+static WinogradNumber add_reals(void *user, WinogradNumber x, WinogradNumber y)
+{
+    (void)user;
+    return (WinogradNumber){.real = x.real + y.real};
+}
+
+static WinogradNumber subtract_reals(void *user, WinogradNumber x, WinogradNumber y)
+{
+    (void)user;
+    return (WinogradNumber){.real = x.real - y.real};
+}
+
+static WinogradNumber scale_real(void *user, float factor, WinogradNumber x)
+{
+    (void)user;
+    return (WinogradNumber){.real = factor * x.real};
+}
+
+static WinogradNumber fma_real(void *user, float factor, WinogradNumber x, WinogradNumber plus)
+{
+    (void)user;
+    return (WinogradNumber){.real = fmaf(factor, x.real, plus.real)};
+}
+
+static const WinogradArithmetic reals = {NULL, add_reals, subtract_reals, scale_real, fma_real};
+
+#define SQUARE (WINOGRAD_POINTS * WINOGRAD_POINTS)
+
+/* A factor at n x n points of two axes, turned. */
+static void turn_factor(Machine *machine, Scalar factor, const Axis axis[2], const int64_t first[2],
+                        const int64_t sign[2], WinogradStep step, WinogradNumber *to)
+{
+    int n = winograd_from(step);
+    const Region *region =
+        factor.id == machine->winograd->image.id ? &machine->image : &machine->other;
+    for (int i = 0; i < n * n; i++) {
+        set_axis(machine, (int)axis[0].id - 1, first[0] + sign[0] * (i / n));
+        set_axis(machine, (int)axis[1].id - 1, first[1] + sign[1] * (i % n));
+        evaluate_region(machine, region);
+        to[i].real = machine->value[factor.id].real;
+    }
+    winograd_square(&reals, step, to, to);
+}
+
+/* ... at the points that the taps give it: of the image, those under the tile whose first window is bound. */
+static void turn_by_taps(Machine *machine, Scalar factor, WinogradStep step, WinogradNumber *to)
+{
+    const Winograd *w = machine->winograd;
+    int64_t first[2], sign[2];
+    for (int i = 0; i < 2; i++) {
+        first[i] = w->sign[i] > 0 ? 0 : WINOGRAD_TAPS - 1;
+        sign[i] = w->sign[i];
+    }
+    turn_factor(machine, factor, w->tap, first, sign, step, to);
+}
+
+static void add_square(WinogradNumber *sum, const WinogradNumber *x, const WinogradNumber *y)
+{
+    for (int i = 0; i < SQUARE; i++)
+        sum[i].real = fmaf(x[i].real, y[i].real, sum[i].real);
+}
+
+static float sum_of_tile(Machine *machine, const int64_t at[2])
+{
+    const Winograd *w = machine->winograd;
+    WinogradNumber sum[SQUARE] = {{0}}, x[SQUARE], y[SQUARE];
+    for (int64_t c = 0; c < machine->kernel->axis.at[w->channel.id - 1].extent; c++) {
+        set_axis(machine, (int)w->channel.id - 1, c);
+        for (int i = 0; i < 2; i++)
+            set_axis(machine, (int)w->window[i].id - 1, at[i] / WINOGRAD_SIDE * WINOGRAD_SIDE);
+        turn_by_taps(machine, w->image, WINOGRAD_image, x);
+        turn_by_taps(machine, w->other, WINOGRAD_taps, y);
+        add_square(sum, x, y);
+    }
+    winograd_square(&reals, WINOGRAD_back, sum, sum);
+    return sum[at[0] % WINOGRAD_SIDE * WINOGRAD_SIDE + at[1] % WINOGRAD_SIDE].real;
+}
+
+static void add_tile(Machine *machine, int64_t row, int64_t column, WinogradNumber *sum)
+{
+    const Winograd *w = machine->winograd;
+    WinogradNumber x[SQUARE], y[SQUARE];
+    set_axis(machine, (int)w->window[0].id - 1, row);
+    set_axis(machine, (int)w->window[1].id - 1, column);
+    turn_by_taps(machine, w->image, WINOGRAD_image, x);
+    turn_factor(machine, w->other, w->window, (int64_t[]){row, column}, (int64_t[]){1, 1},
+                WINOGRAD_outputs, y);
+    add_square(sum, x, y);
+}
+
+static float sum_of_tiles(Machine *machine, const int64_t at[2])
+{
+    const Winograd *w = machine->winograd;
+    WinogradNumber sum[SQUARE] = {{0}};
+    int64_t rows = machine->kernel->axis.at[w->window[0].id - 1].extent;
+    int64_t columns = machine->kernel->axis.at[w->window[1].id - 1].extent;
+    first_point(machine, w->images);
+    do {
+        for (int64_t row = 0; row < rows; row += WINOGRAD_SIDE)
+            for (int64_t column = 0; column < columns; column += WINOGRAD_SIDE)
+                add_tile(machine, row, column, sum);
+    } while (next_point(machine, w->images));
+    winograd_square(&reals, WINOGRAD_taps_back, sum, sum);
+    int64_t tap[2];
+    for (int i = 0; i < 2; i++)
+        tap[i] = w->sign[i] > 0 ? at[i] : WINOGRAD_TAPS - 1 - at[i];
+    return sum[tap[0] * WINOGRAD_TAPS + tap[1]].real;
+}
+
+static Number sum_by_filtering(Machine *machine)
+{
+    const Winograd *w = machine->winograd;
+    const Axis *moved = w->is_gradient ? w->tap : w->window;
+    int64_t at[2];
+    for (int i = 0; i < 2; i++)
+        at[i] = machine->axis[moved[i].id - 1];
+    float sum = (w->is_gradient ? sum_of_tiles : sum_of_tile)(machine, at);
+    for (int i = 0; i < 2; i++)
+        set_axis(machine, (int)moved[i].id - 1, at[i]);
+    return (Number){.real = sum};
+}
+
 static Number sum_of_lanes(Machine *machine, const ScalarNode *node, const Region *region)
 {
     Number lane[REDUCE_LANES] = {{0}};
@@ -271,6 +397,7 @@ static Number reduce(Machine *machine, uint32_t id)
     bool is_contraction = machine->contraction.sum.id == id;
     Number result = node->reduce != REDUCE_add ? extremum(machine, node, region)
                     : !is_contraction          ? sum_of_lanes(machine, node, region)
+                    : machine->winograd        ? sum_by_filtering(machine)
                     : machine->pairs.id        ? sum_in_tiles(machine, node, region)
                                                : sum_of_products(machine, node, region);
     for (uint32_t left = node->axes; left; left &= left - 1)
@@ -343,8 +470,15 @@ static void run_points(Machine *machine)
     } while (next_point(machine, axes));
 }
 
+static Region factor_region(const Machine *machine, Scalar factor)
+{
+    bool *needed = arena_array(machine->arena, bool, machine->kernel->scalar.count);
+    needed[factor.id] = true;
+    return region_of(machine, needed);
+}
+
 static void interpret(const Kernel *kernel, const Contraction *contraction, Axis pairs,
-                      void *const *buffer)
+                      const Winograd *winograd, void *const *buffer)
 {
     Arena *arena = arena_open(&host_default);
     if (!arena) out_of_memory();
@@ -359,8 +493,13 @@ static void interpret(const Kernel *kernel, const Contraction *contraction, Axis
                        .region = arena_array(arena, Region, count)};
     if (contraction) machine.contraction = *contraction;
     machine.pairs = pairs;
+    machine.winograd = winograd;
     find_depends(&machine);
     find_regions(&machine);
+    if (winograd) {
+        machine.image = factor_region(&machine, winograd->image);
+        machine.other = factor_region(&machine, winograd->other);
+    }
     run_points(&machine);
     arena_close(arena);
 }
@@ -368,12 +507,18 @@ static void interpret(const Kernel *kernel, const Contraction *contraction, Axis
 void kernel_interpret(const Kernel *kernel, void *const *buffer)
 {
     Contraction of;
-    interpret(kernel, contraction_of(kernel, &of) ? &of : NULL, (Axis){0}, buffer);
+    interpret(kernel, contraction_of(kernel, &of) ? &of : NULL, (Axis){0}, NULL, buffer);
 }
 
 void kernel_interpret_tiles(const Kernel *kernel, const Contraction *contraction,
                             void *const *buffer)
 {
     Axis pairs = contraction_pairs(kernel, contraction, PRODUCTS_tiles);
-    interpret(kernel, contraction, pairs, buffer);
+    interpret(kernel, contraction, pairs, NULL, buffer);
+}
+
+void kernel_interpret_winograd(const Kernel *kernel, const Contraction *contraction,
+                               const Winograd *winograd, void *const *buffer)
+{
+    interpret(kernel, contraction, (Axis){0}, winograd, buffer);
 }

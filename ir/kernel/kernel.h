@@ -107,6 +107,7 @@ typedef enum ScalarOp {
  * and those at odd points are summed as above, each from 0; the sum of these two sums, rounded, is added to the accumulator.
  * All of it in f32, rounded to nearest even, denormal numbers taken and given as 0.  A sum of n products is thus off by at most
  * (n / 32 + 18) * 2^-24 of the sum of their magnitudes, where one after the other is off by up to n * 2^-24 of it.
+ * Tree of minimal filtering: a backend may sum a contraction that winograd_of recognizes as winograd.h says.
  * Tree of every other add: let n be the extent of the innermost reduction axis (the last in the axis list).  REDUCE_LANES partial sums,
  * lane l takes the elements of that axis with index = l mod REDUCE_LANES, going sequentially over all outer reduction axes
  * and then ascending, from 0; then lanes are added as a tree: l and l + 8, l and l + 4, l and l + 2, l and l + 1.

@@ -456,7 +456,16 @@ void schedule_print(Text *out, const Schedule *s)
     print_axes(out, "inside", s->store_order, s->store_count);
     if (s->across.id) print_axes(out, "across", &s->across, 1);
     if (s->woven.id) print_axes(out, "woven", &s->woven, 1);
-    if (s->contraction) {
+    if (s->is_winograd) {
+        print_axes(out, "image", &s->image, 1);
+        text_add(out,
+                 "  rows %u, vectors %u, at once %" PRId64 ", tile rows %" PRId64 ", tiles %" PRId64
+                 "\n",
+                 s->rows, s->vectors, s->at_once, s->tile_rows, s->tiles);
+        text_add(
+            out, "  planes %" PRId64 " %" PRId64 " %" PRId64 ", gradient %d, scratch %" PRId64 "\n",
+            s->image_plane, s->other_plane, s->sums_plane, s->winograd.is_gradient, s->scratch);
+    } else if (s->contraction) {
         print_blocks(out, "tile", s->tile, s->tile_count);
         text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, unroll %u\n",
                  s->rows, s->vectors, s->panels, s->pack, s->pack_transposed, s->unroll);

@@ -3,6 +3,7 @@
 /* How a kernel is run, beside the kernel and never in it: every schedule of a kernel computes the same bits. */
 #include "ir/kernel/contraction.h"
 #include "ir/kernel/kernel.h"
+#include "ir/kernel/winograd.h"
 
 /* Elements between lanes that are worth loads of all between them. */
 #define MOST_APART 4
@@ -14,6 +15,7 @@ typedef struct ScheduleTarget {
     uint32_t threads;
     int64_t l1, l2; /* bytes of the caches of one core */
     Products products; /* of bf16 */
+    bool has_fma;      /* which the tree of minimal filtering is made of */
 } ScheduleTarget;
 
 /* A kernel cut along one of its parallel axes: task t of `count` takes points [t, t + 1) * extent / count of it and all of every
@@ -112,6 +114,18 @@ typedef struct Schedule {
     int64_t sums_offset; /* bytes into scratch */
     int64_t sums_pitch, sums_elements; /* of a row of sums; of all */
     int64_t scratch;                   /* bytes a thread */
+    /* Minimal filtering: the tiles of `at_once` images, or of `tile_rows` rows of tiles of one, are turned, multiplied and turned back
+     * before the next.  In scratch are the points under the tiles of one image [row][column][channel], and 36 planes each of turned images [tile][channel], of turned taps [channel][filter] or, for the
+     * gradient of the taps, outputs [tile][filter], and of sums [tile][filter] or [channel][filter].  `order`: the axes of `around`,
+     * then those of images but the last.  Rows of the register tile are tiles; for the gradient, channels. */
+    bool is_winograd;
+    Winograd winograd;
+    Axis image;                   /* the last of images; {0}: there is one image */
+    int64_t at_once, tile_rows;
+    int64_t tiles;                /* at a time, at most */
+    int64_t points_at, image_at, other_at, sums_at; /* elements into scratch */
+    int64_t image_plane, other_plane, sums_plane; /* elements of one of the 36 */
+    int64_t image_pitch, other_pitch, sums_row;   /* elements of a row of it */
 } Schedule;
 
 /* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away
@@ -148,6 +162,9 @@ int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axi
 bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena);
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
                               const ScheduleTarget *target, const Slices *slices, Arena *arena);
+/* schedule_winograd.c; the contraction as it was before axes were merged, which they must not be. */
+Schedule schedule_winograd(const Kernel *kernel, const Contraction *contraction, const Winograd *winograd,
+                           const ScheduleTarget *target, const Slices *slices);
 void schedule_print(Text *out, const Schedule *schedule);
 
 #endif

@@ -5,6 +5,7 @@
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
 #include "ir/kernel/expand.h"
+#include "tests/unit/random_filtering.h"
 #include "tests/unit/random_kernel.h"
 #include <immintrin.h>
 #include <math.h>
@@ -71,7 +72,10 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
     uint32_t mode = _mm_getcsr();
     if (plan.schedule.products) _mm_setcsr(mode | DENORMALS_ARE_0);
-    if (plan.schedule.products == PRODUCTS_tiles)
+    if (plan.schedule.is_winograd)
+        kernel_interpret_winograd(kernel_expand(plan.kernel, bench->arena), &plan.schedule.of,
+                                  &plan.schedule.winograd, expected.at);
+    else if (plan.schedule.products == PRODUCTS_tiles)
         kernel_interpret_tiles(kernel_expand(plan.kernel, bench->arena), &plan.schedule.of,
                                expected.at);
     else
@@ -163,6 +167,22 @@ START_TEST(extremes)
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
         check_kernel(&bench, extremes_of_magnitudes(bench.arena), 1);
+        bench_close(&bench);
+    }
+}
+END_TEST
+
+START_TEST(filterings)
+{
+    for (int level = 0; level < LEVELS; level++) {
+        Bench bench;
+        if (!bench_open(&bench, levels[level])) continue;
+        for (uint64_t seed = first_seed(); seed < end_seed(); seed++) {
+            Kernel *kernel = random_filtering(seed, bench.arena);
+            Plan plan = plan_kernel(kernel, &bench.target, NULL, bench.arena);
+            ck_assert_int_eq(plan.schedule.is_winograd, bench.target.has_fma);
+            check_kernel(&bench, kernel, seed);
+        }
         bench_close(&bench);
     }
 }
@@ -460,6 +480,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, scatters);
     tcase_add_test(tests, extremes);
     tcase_add_test(tests, contractions);
+    tcase_add_test(tests, filterings);
     tcase_add_test(tests, products);
     tcase_add_test(tests, products_of_bf16);
     tcase_add_test(tests, small_caches);
