@@ -301,6 +301,28 @@ static LLVMValueRef lane_pointers(Emit *e, Type type, const Address *address)
     return step_pointer(e, memory_type(e, type, 1), address->pointer, lanes);
 }
 
+/* Of an address without extra: all lanes share a register, and lie in the instructions. */
+static LLVMValueRef lane_pointer(Emit *e, Type type, const Address *address, uint32_t lane)
+{
+    LLVMValueRef by = emit_i64(e, lane_offset(e, &address->linear, lane));
+    return step_pointer(e, memory_type(e, type, 1), address->pointer, by);
+}
+
+/* Gathering by an instruction pays from 16 lanes on. */
+#define MOST_ONE_BY_ONE 8
+
+static LLVMValueRef load_one_by_one(Emit *e, Type type, const Address *address)
+{
+    LLVMValueRef value = LLVMGetPoison(memory_type(e, type, e->width));
+    for (uint32_t l = 0; l < e->width; l++) {
+        LLVMValueRef pointer = lane_pointer(e, type, address, l);
+        LLVMValueRef element = LLVMBuildLoad2(e->builder, memory_type(e, type, 1), pointer, "");
+        set_alignment(element, type);
+        value = LLVMBuildInsertElement(e->builder, value, element, emit_i32(e, l), "");
+    }
+    return value;
+}
+
 static LLVMValueRef all_lanes(const Emit *e)
 {
     return LLVMConstAllOnes(LLVMVectorType(LLVMInt1TypeInContext(e->context), e->width));
@@ -404,6 +426,8 @@ static LLVMValueRef load_lanes(Emit *e, Type type, const Address *address, uint3
     bool is_tail_or_same = !address->mask.is_vector;
     if (!address->extra && address->pattern == PATTERN_repeated && is_tail_or_same)
         return load_repeated(e, type, address->pointer, mask);
+    if (!address->extra && !mask && e->width <= MOST_ONE_BY_ONE)
+        return load_one_by_one(e, type, address);
 
     LLVMTypeRef memory = memory_type(e, type, e->width);
     LLVMValueRef pointers = lane_pointers(e, type, address);
@@ -449,12 +473,14 @@ static void store_vector(Emit *e, Type type, LLVMValueRef pointer, LLVMValueRef 
 }
 
 /* Scattering by an instruction takes three times as long on Zen 4. */
-static void store_one_by_one(Emit *e, Type type, LLVMValueRef pointers, LLVMValueRef value)
+static void store_one_by_one(Emit *e, Type type, const Address *address, LLVMValueRef value)
 {
+    LLVMValueRef pointers = address->extra ? lane_pointers(e, type, address) : NULL;
     for (uint32_t l = 0; l < e->width; l++) {
         LLVMValueRef lane = emit_i32(e, l);
         LLVMValueRef element = LLVMBuildExtractElement(e->builder, value, lane, "");
-        LLVMValueRef pointer = LLVMBuildExtractElement(e->builder, pointers, lane, "");
+        LLVMValueRef pointer = pointers ? LLVMBuildExtractElement(e->builder, pointers, lane, "")
+                                        : lane_pointer(e, type, address, l);
         set_alignment(LLVMBuildStore(e->builder, element, pointer), type);
     }
 }
@@ -468,11 +494,11 @@ static void store_lanes(Emit *e, Type type, const Address *address, LLVMValueRef
         store_vector(e, type, address->pointer, mask, value);
         return;
     }
-    LLVMValueRef pointers = lane_pointers(e, type, address);
     if (!mask) {
-        store_one_by_one(e, type, pointers, value);
+        store_one_by_one(e, type, address, value);
         return;
     }
+    LLVMValueRef pointers = lane_pointers(e, type, address);
     emit_intrinsic(e, "llvm.masked.scatter", 2, (LLVMTypeRef[]){memory, LLVMTypeOf(pointers)}, 4,
                    (LLVMValueRef[]){value, pointers, align, mask ? mask : all_lanes(e)});
 }

@@ -11,7 +11,8 @@ typedef struct Nest {
     const Axis *order;
     uint32_t count, at; /* the loop to open next */
     Axis vector, minor;
-    bool columns; /* the vector axis, the last, in blocks of schedule->columns */
+    bool unrolled; /* the loops are few points, each code of its own */
+    bool columns;  /* the vector axis, the last, in blocks of schedule->columns */
     void (*inside)(Emit *e, Rows *rows);
 } Nest;
 
@@ -79,6 +80,15 @@ static void nest(Emit *e, Nest n)
         nest(e, inner);
         return;
     }
+    int64_t from, to;
+    if (n.unrolled && is_known(n.rows->from[i], &from) && is_known(n.rows->to[i], &to)) {
+        for (; from < to; from++) {
+            axis_bind(e, axis, emit_i64(e, from), 0);
+            nest(e, inner);
+        }
+        axis_release(e, axis);
+        return;
+    }
     Loop loop;
     loop_open(e, &loop, n.rows->from[i], n.rows->to[i], 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
@@ -128,6 +138,18 @@ static void store_weave(Emit *e, Rows *rows)
     axis_release(e, axis);
 }
 
+#define FEW_STORES 9
+
+static bool are_few(const Emit *e)
+{
+    const Schedule *s = e->schedule;
+    int64_t points = e->kernel->store.count;
+    for (uint32_t i = 0; i < s->store_count; i++)
+        if (s->store_order[i].id != s->store_vector.id)
+            points *= e->kernel->axis.at[s->store_order[i].id - 1].extent;
+    return points <= FEW_STORES;
+}
+
 static void row_stores(Emit *e, void *user)
 {
     const Schedule *s = e->schedule;
@@ -136,6 +158,7 @@ static void row_stores(Emit *e, void *user)
                    .order = s->store_order,
                    .count = s->store_count - (s->woven.id != 0),
                    .vector = s->store_vector,
+                   .unrolled = are_few(e),
                    .inside = s->woven.id ? store_weave : store_point});
 }
 

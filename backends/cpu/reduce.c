@@ -2,7 +2,9 @@
 #include <math.h>
 
 /* From here on the lanes of a row's tree are kept in memory instead of values of their own. */
-#define UNROLLED 4
+#define UNROLLED     4
+/* Points of a reduce beside whole vectors of rows that are no loop, so that what several reduces load is loaded once. */
+#define ALL_UNROLLED 9
 
 static uint32_t larger(uint32_t a, uint32_t b)
 {
@@ -59,6 +61,7 @@ typedef struct Reducing {
     uint32_t axes;
     Axis inner;
     int64_t extent; /* of inner */
+    bool is_all_unrolled;
     bool is_unrolled;
     LLVMValueRef *slots; /* one a reduce: the lanes of its tree in memory; NULL: in values */
 } Reducing;
@@ -201,6 +204,14 @@ static void reduce_nest(Emit *e, const Reducing *r, uint32_t at, uint32_t carrie
     Axis axis = r->axis[at];
     int64_t extent = e->kernel->axis.at[axis.id - 1].extent;
     if (e->axis[axis.id - 1].bound) axis_release(e, axis);
+    if (r->is_all_unrolled) {
+        for (int64_t i = 0; i < extent; i++) {
+            axis_bind(e, axis, emit_i64(e, i), 0);
+            reduce_nest(e, r, at + 1, carried, values);
+        }
+        axis_release(e, axis);
+        return;
+    }
     loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, extent), 1, carried, values);
     axis_bind(e, axis, loop.index, e->depth);
     reduce_nest(e, r, at + 1, carried, values);
@@ -252,6 +263,14 @@ static LLVMValueRef result_of(Emit *e, const Reducing *r, uint32_t i, LLVMValueR
     return reduce_tree(e, node, lane, used_lanes(r));
 }
 
+static int64_t points_of(const Emit *e, uint32_t axes)
+{
+    int64_t points = 1;
+    for (uint32_t i = 0; i < e->kernel->axis.count; i++)
+        if (axes >> i & 1) points *= e->kernel->axis.at[i].extent;
+    return points;
+}
+
 static void emit_group(Emit *e, const ReduceGroup *group)
 {
     Reducing r = {.group = group};
@@ -260,6 +279,7 @@ static void emit_group(Emit *e, const ReduceGroup *group)
     r.inner = r.axis[r.axes - 1];
     r.extent = e->kernel->axis.at[r.inner.id - 1].extent;
     r.is_unrolled = r.extent <= UNROLLED;
+    r.is_all_unrolled = e->vector.id && points_of(e, group->axes) <= ALL_UNROLLED;
     r.slots = arena_array(e->arena, LLVMValueRef, group->reduce.count);
     axis_release(e, r.inner); /* extent 1 may have bound it */
 

@@ -15,6 +15,7 @@
 #define TASK_WORK       20000 /* products that a task has at least */
 #define PACK_A_PANELS   4     /* panels that read an element of a, from which packing it pays */
 #define LEAST_INSIDE    32    /* steps over k between loading and storing sums that wait */
+#define LEAST_IN_ROUND  16    /* ... where they wait for the vectors beside them */
 #define CUT_FROM        1024  /* points of k from which blocks pay */
 #define CUT             256
 #define PITCH_APART                                                                                \
@@ -22,7 +23,8 @@
 #define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
 #define LEAST_ROWS                                                                                 \
     256 /* of a slice: packing b for them takes a thirtieth of the time of their products */
-#define TILE_STEP 0.4 /* cycles of a step over k beside its loads and products */
+#define TILE_STEP 0.4  /* cycles of a step over k beside its loads and products */
+#define STREAM    12.0 /* bytes of b a cycle, from the second-level cache */
 #define DIRECT_LOAD                                                                                \
     1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
 
@@ -99,6 +101,8 @@ static double step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
     if (p->products == PRODUCTS_tiles) return tiles_step_cost(rows, vectors);
     double products = rows * vectors * 0.5, loads = (rows + vectors) * 0.5;
     double cost = products > loads ? products : loads;
+    double bytes = 4.0 * vectors * p->target->lanes;
+    if (cost < bytes / STREAM) cost = bytes / STREAM;
     return (cost > 4 ? cost : 4) + TILE_STEP;
 }
 
@@ -295,6 +299,29 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     if (!s->pack) return;
     int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
+}
+
+/* Vectors of b that lie side by side and are read in place: all of them for some points of k before the next, so that memory is
+ * read once and in its order, and not a part of each line on every way. */
+static void choose_rounds(const Planning *p, Schedule *s)
+{
+    if (s->pack || s->waits || s->width == 1) return;
+    int64_t extent = plan_extent(p, s->vector), column = s->vectors * s->width;
+    if (extent <= column || s->k * extent * 4 <= p->target->l1) return;
+    int64_t inside = s->k;
+    uint32_t around = 0;
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
+        int64_t points = p->kernel->axis.at[i].extent;
+        if (!(s->of.k >> i & 1) || points == 1) continue;
+        if (inside * extent * 4 <= p->target->l1 / 2 || inside / points < LEAST_IN_ROUND) break;
+        inside /= points;
+        around++;
+    }
+    if (!around) return;
+    s->waits = true;
+    s->k_outer = around;
+    s->k = inside;
+    s->panels = (uint32_t)plan_ceiling(extent, column);
 }
 
 /* How a gets to the tiles: as it lies where it is contiguous along k, packed where it is computed or where steps over k are far
@@ -515,6 +542,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     if (is_outer) choose_outer(p, &s);
     if (!is_outer) cut_k(p, &s);
     choose_packing(p, best, &s);
+    choose_rounds(p, &s);
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);
