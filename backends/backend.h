@@ -41,6 +41,8 @@ typedef struct Backend {
     Status (*open)(const BackendOptions *options, Report *report, Device **device);
     void (*close)(Device *device);
     Status (*compile)(Device *device, Context *context, const BackendEntry *entry, Executable **executable);
+    /* Whether three products of bf16 take less time than one of f32. NULL function: no. */
+    bool (*is_fast_in_bf16)(Device *device);
     /* What statistics will say of scratch once the module is compiled. NULL function: none. */
     int64_t (*scratch)(Device *device, Context *context, const Module *module);
     /* Buffers in the order of Module.input, Module.output and Program.state (for reference: the entry's inputs sorted as

@@ -8,7 +8,7 @@
 typedef struct PassOptions {
     bool verify;           /* after each pass (on in tests and debug builds) */
     bool round_trip;       /* print, parse, compare after each pass */
-    const char *precision; /* "f32" or "bf16" */
+    const char *precision; /* "f32", "bf16" or "f32_fast" */
     uint32_t alignment;    /* of arena offsets: 64 for cpu */
     int64_t memory;        /* bytes that the plan is to do with, if recomputing helps; 0: as many as it takes */
     /* Called after each pass with its name and result, for `mlc dump`. */

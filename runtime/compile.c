@@ -255,10 +255,18 @@ static Compiled *find(mlc_model *model, EntryKind kind, int64_t batch)
     return c;
 }
 
-static PassOptions pass_options(const mlc_model *model)
+/* What is only allowed where it is faster is not done where it is not. */
+static Status pass_options(mlc_model *model, PassOptions *options)
 {
-    return (PassOptions){
-        .verify = model->verify, .precision = precision_of(model), .alignment = 64};
+    const char *precision = precision_of(model);
+    const Backend *backend = model->backend;
+    if (!strcmp(precision, "f32_fast")) {
+        TRY(open_device(model));
+        if (!backend->is_fast_in_bf16 || !backend->is_fast_in_bf16(model->device))
+            precision = "f32";
+    }
+    *options = (PassOptions){.verify = model->verify, .precision = precision, .alignment = 64};
+    return STATUS_ok;
 }
 
 Status compile_dump(mlc_model *model, EntryKind kind,
@@ -267,7 +275,8 @@ Status compile_dump(mlc_model *model, EntryKind kind,
 {
     Compiled *c;
     TRY(compile_entry(model, kind, 0, COMPILE_graph, &c));
-    PassOptions options = pass_options(model);
+    PassOptions options;
+    TRY(pass_options(model, &options));
     options.dump = dump;
     options.user = user;
     *graph = passes_run(&model->context, c->arena, c->elaborated->program, c->raw, &options);
@@ -279,7 +288,8 @@ Status compile_entry(mlc_model *model, EntryKind kind, int64_t batch, CompileDep
 {
     if (batch == 0) TRY(model_batch(model, &batch));
     Compiled *c = find(model, kind, batch);
-    PassOptions options = pass_options(model);
+    PassOptions options;
+    TRY(pass_options(model, &options));
     TRY(advance(model, c, depth, &options));
     *compiled = c;
     return STATUS_ok;

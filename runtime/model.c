@@ -100,10 +100,12 @@ static Status choose_backend(mlc_model *model, const char *device)
 static Status check_precision(mlc_model *model)
 {
     const Span nowhere = {0};
-    if (!model->precision || !strcmp(model->precision, "f32") || !strcmp(model->precision, "bf16"))
-        return STATUS_ok;
+    static const char *const known[] = {"f32", "bf16", "f32_fast"};
+    if (!model->precision) return STATUS_ok;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(model->precision, known[i])) return STATUS_ok;
     report_error(model->context.report, nowhere, "unknown precision `%s`", model->precision);
-    report_hint(model->context.report, "choose f32 or bf16");
+    report_hint(model->context.report, "choose f32, bf16 or f32_fast");
     return STATUS_usage;
 }
 

@@ -338,6 +338,11 @@ static Status dump(Device *device, Context *context, const BackendEntry *entry, 
     return STATUS_ok;
 }
 
+static bool is_fast_in_bf16(Device *device)
+{
+    return device->target.schedule.products == PRODUCTS_tiles;
+}
+
 const Backend backend_cpu = {
     .name = "cpu",
     .takes_graph = false,
@@ -346,6 +351,7 @@ const Backend backend_cpu = {
     .close = close_device,
     .compile = compile_entry,
     .scratch = scratch_of,
+    .is_fast_in_bf16 = is_fast_in_bf16,
     .run = run,
     .dispose = dispose,
     .statistics = statistics_of,

@@ -159,8 +159,9 @@ static void read_precision(Elaborator *e, TrainSettings *t)
     t->precision = "f32";
     if (!value) return;
     t->precision = name_text(e->names, value->name);
-    if (is_word(e, value, "f32") || is_word(e, value, "bf16")) return;
-    elaborate_error(e, value->at, "`precision` is f32 or bf16");
+    if (is_word(e, value, "f32") || is_word(e, value, "bf16") || is_word(e, value, "f32_fast"))
+        return;
+    elaborate_error(e, value->at, "`precision` is f32, bf16 or f32_fast");
 }
 
 static void read_length(Elaborator *e, TrainSettings *t)

@@ -74,6 +74,37 @@ START_TEST(bf16_narrows_contractions_alone)
 }
 END_TEST
 
+/* DATA_reals are at most 2 in magnitude, so each product is off by at most 3 * 2^-17 * 4: two errors of operands, and low * low.
+ * Sums in f32 add a hundredth of that. */
+static void check_parts(const char *text, double terms)
+{
+    Kit kit = kit_open(3);
+    const Graph *before = text_graph(&kit, text), *after = run(&kit, text, "f32_fast");
+    ck_assert_ptr_nonnull(strstr(kit_text(&kit, after), "bf16[3, "));
+    Feed feed = kit_feed(&kit, before, DATA_reals, DOMAIN_any);
+    double **exact = kit_evaluate(&kit, before, &feed, true);
+    double **got = kit_evaluate(&kit, after, &feed, false);
+    double **narrow = kit_evaluate(&kit, run(&kit, text, "bf16"), &feed, false);
+    int64_t count = shape_elements(graph_shape(before, before->result.at[0].value));
+    const double off = 0x1p-17 * 3.03 * 4 * terms;
+    const char *wrong = kit_difference(&kit, got[0], exact[0], count, off, 0);
+    ck_assert_msg(!wrong, "%s\n%s", wrong, kit_text(&kit, after));
+    /* What the tolerance is for is not met by operands of bf16. */
+    ck_assert_ptr_nonnull(kit_difference(&kit, narrow[0], exact[0], count, off, 0));
+    kit_close(&kit);
+}
+
+START_TEST(three_products_of_bf16_are_nearly_one_of_f32)
+{
+    check_parts("entry predict (x: f32[9, 64], w: f32[7, 64]) {\n"
+                "  %1 = dot x, w mk,nk->mn : f32[9, 7]\n  output y = %1\n}\n",
+                64);
+    check_parts("entry predict (x: f32[2, 4, 9], w: f32[5, 4, 3]) {\n"
+                "  %1 = conv x, w nch,ock->noy h=y+k-1 : f32[2, 5, 9]\n  output y = %1\n}\n",
+                12);
+}
+END_TEST
+
 START_TEST(long_sums_are_cut_in_two)
 {
     expect("entry predict (x: f32[128, 16, 8, 8]) {\n"
@@ -142,6 +173,7 @@ Suite *suite_passes(void)
     TCase *tests = tcase_create("passes");
     tcase_add_test(tests, dump_sees_every_pass_in_order);
     tcase_add_test(tests, bf16_narrows_contractions_alone);
+    tcase_add_test(tests, three_products_of_bf16_are_nearly_one_of_f32);
     tcase_add_test(tests, long_sums_are_cut_in_two);
     tcase_add_test(tests, short_or_many_sums_are_not);
     tcase_add_test(tests, split_graphs_compute_the_same);
