@@ -2,16 +2,22 @@
  * is done with the steps of the plan and not with the nodes of the graph: what a step costs and what its buffers hold is known here,
  * kernels stay the ones that there are, and so do the bits.
  *
- * Where the model says `recompute`, all that the binding computes is computed again, but for what leaves it.  Under a budget
+ * Where the model says `recompute`, all that the binding computes is computed again, but for what leaves it.  In a large plan so is
+ * what takes little longer to compute again than to read.  Under a budget
  * (Chen et al. 2016, arXiv 1604.06174) the values that give the most bytes for their time go first; of values that are alike every
  * other one, then every fourth, so that what computes them again finds something stored near by. */
 #include "ir/base/boundary.h"
+#include "ir/kernel/contraction.h"
+#include "ir/kernel/scalar.h"
 #include "passes/plan_steps.h"
+#include <math.h>
 #include <stdlib.h>
 
-#define FLOPS_A_BYTE 10  /* that take as long as moving a byte */
-#define SWEEPS       3   /* over the candidates */
-#define MOST_WORK    5e8 /* steps squared of all trials: some seconds */
+#define FLOPS_A_BYTE 10                  /* that take as long as moving a byte */
+#define SWEEPS       3                   /* over the candidates */
+#define SMALL_PLAN   ((int64_t)32 << 20) /* bytes: nobody misses them */
+#define LITTLE_TIME  0.06 /* of a step, that memory is worth without being asked for */
+#define MOST_WORK    5e8  /* steps squared of all trials: some seconds */
 
 typedef struct Recompute {
     Plan *plan;
@@ -205,14 +211,57 @@ typedef struct Worth {
     uint32_t reversed; /* among equals */
 } Worth;
 
-static double seconds_of(const Plan *plan, const Step *step)
+/* Operations beside sums and products: random numbers are long sequences of them, functions polynomials. */
+static double operations_of(const ScalarNode *node)
 {
-    double bytes = 0, flops = (double)step->flops / FLOPS_A_BYTE;
+    if (node->op == SCALAR_uniform) return 120;
+    if (node->op == SCALAR_div) return 4;
+    return node->op > SCALAR_reduce && scalar_info[node->op].is_math ? 20 : 1;
+}
+
+/* Of a sum of products, what is beside them. */
+static double work_of(const Kernel *kernel)
+{
+    Contraction of;
+    double work = 0;
+    uint32_t inside = contraction_of(kernel, &of) ? of.k : 0;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++) {
+        const ScalarNode *node = &kernel->scalar.at[i];
+        double points = operations_of(node);
+        for (uint32_t a = 0; a < kernel->axis.count; a++)
+            if (node->depends >> a & 1) points *= (double)kernel->axis.at[a].extent;
+        if (!(node->depends & inside)) work += points;
+    }
+    return work;
+}
+
+static bool has_products(const Step *step)
+{
+    Contraction of;
+    for (uint32_t p = 0; p < step->parts; p++)
+        if (contraction_of(step->part[p].kernel, &of)) return true;
+    return false;
+}
+
+static double bytes_of(const Plan *plan, const Step *step)
+{
+    double bytes = 0;
     for (uint32_t i = 0; i < step->reads.count; i++)
         bytes += (double)slot_at(plan, step->reads.at[i])->bytes;
     for (uint32_t i = 0; i < step->writes.count; i++)
         bytes += (double)slot_at(plan, step->writes.at[i])->bytes;
-    return bytes > flops ? bytes : flops;
+    return bytes;
+}
+
+static void estimate_times(Plan *plan)
+{
+    for (uint32_t i = 1; i < plan->step.count; i++) {
+        Step *step = &plan->step.at[i];
+        double flops = has_products(step) ? (double)step->flops : 0;
+        for (uint32_t p = 0; p < step->parts; p++)
+            flops += 2 * work_of(step->part[p].kernel);
+        step->time = fmax(bytes_of(plan, step), flops / FLOPS_A_BYTE);
+    }
 }
 
 /* Bit by bit from the other end: 0, 1/2, 1/4, 3/4, ... */
@@ -240,7 +289,7 @@ static uint32_t list_worth(const Recompute *r, Worth *worth)
         const Slot *slot = slot_at(plan, i);
         if (slot->storage == STORAGE_kept || r->is_dropped[i] || !can_be_dropped(r, i)) continue;
         if (!is_read_late(r, i)) continue;
-        double time = seconds_of(plan, &plan->step.at[slot->writer]);
+        double time = plan->step.at[slot->writer].time;
         int rank = 0;
         for (double of = (double)slot->bytes / (time > 0 ? time : 1); of < 1 && rank > -64; of *= 2)
             rank--;
@@ -263,9 +312,23 @@ static void drop(Recompute *r, uint32_t slot)
     }
 }
 
+/* What the plan is to be brought to: so many bytes, if that takes no longer than so much time. */
+typedef struct Goal {
+    int64_t bytes;
+    double time;
+} Goal;
+
+static double time_of(const Plan *plan, uint32_t from)
+{
+    double time = 0;
+    for (uint32_t i = from; i < plan->step.count; i++)
+        time += plan->step.at[i].time;
+    return time;
+}
+
 /* The arena's bytes if these are dropped too; -1 if that cannot be.  What is only tried lives in `arena`. */
-static int64_t try_more(const Recompute *r, const Worth *worth, uint32_t count, bool *is_dropped,
-                        Arena *arena)
+static int64_t try_more(const Recompute *r, const Worth *worth, uint32_t count, double most_time,
+                        bool *is_dropped, Arena *arena)
 {
     arena_reset(arena);
     Plan from = *r->plan, to;
@@ -276,29 +339,29 @@ static int64_t try_more(const Recompute *r, const Worth *worth, uint32_t count, 
     memcpy(is_dropped, r->is_dropped, from.slot.count * sizeof *is_dropped);
     for (uint32_t i = 0; i < count; i++)
         drop(&with, worth[i].slot);
-    if (!rebuild(&with, &to)) return -1;
+    if (!rebuild(&with, &to) || time_of(&to, from.step.count) > most_time) return -1;
     plan_arena(&to);
     return to.arena_bytes;
 }
 
 /* One value after the other, or in a large plan some at a time, unless the arena grows: what is computed again needs room itself, which
  * later ones may make. */
-static void keep_budget(Recompute *r)
+static void come_to(Recompute *r, Goal goal)
 {
     const Plan *plan = r->plan;
     Worth *worth = arena_array(plan->scratch, Worth, plan->slot.count);
     bool *tried = arena_array(plan->scratch, bool, plan->slot.count);
     Arena *arena = arena_open(&host_default);
     if (!arena) out_of_memory();
-    int64_t bytes = try_more(r, worth, 0, tried, arena);
+    int64_t bytes = try_more(r, worth, 0, INFINITY, tried, arena);
     uint32_t count = list_worth(r, worth);
     double work = (double)plan->step.count * plan->step.count * count * SWEEPS;
     uint32_t group = 1 + (uint32_t)(work / MOST_WORK);
     for (int sweep = 0; sweep < SWEEPS; sweep++)
-        for (uint32_t i = 0; i < count && bytes > plan->budget; i += group) {
+        for (uint32_t i = 0; i < count && bytes > goal.bytes; i += group) {
             uint32_t some = count - i < group ? count - i : group;
             if (group == 1 && r->is_dropped[worth[i].slot]) continue;
-            int64_t needed = try_more(r, worth + i, some, tried, arena);
+            int64_t needed = try_more(r, worth + i, some, goal.time, tried, arena);
             if (needed < 0 || needed > bytes) continue;
             bytes = needed;
             memcpy(r->is_dropped, tried, plan->slot.count * sizeof *tried);
@@ -312,10 +375,12 @@ void plan_recompute(Plan *plan)
     Plan best;
     r.is_dropped = arena_array(plan->scratch, bool, plan->slot.count);
     if (!find_turn(&r)) return;
+    estimate_times(plan);
     bool is_marked = drop_marked(&r);
-    if (!is_marked && !plan->budget) return;
+    Goal goal = {plan->budget, INFINITY};
+    if (!plan->budget) goal = (Goal){SMALL_PLAN, LITTLE_TIME * time_of(plan, 1)};
     if (!is_marked || !rebuild(&r, &best))
         memset(r.is_dropped, 0, plan->slot.count * sizeof *r.is_dropped);
-    if (plan->budget) keep_budget(&r);
+    come_to(&r, goal);
     if (rebuild(&r, &best)) *plan = best;
 }

@@ -25,6 +25,7 @@ typedef struct Step {
     StepPart *part;
     uint32_t parts;
     int64_t flops;
+    double time; /* plan_recompute.c: about, in bytes that move in it */
     Value main;
     LIST(uint32_t) reads, writes; /* slots, each once */
     LIST(uint32_t) before; /* steps that must run after this one, beyond the readers of its slots */

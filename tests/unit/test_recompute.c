@@ -106,8 +106,28 @@ START_TEST(states_are_read_as_they_were)
 }
 END_TEST
 
+/* In a large plan what is cheap is not stored; who has memory to spare can say so. */
+START_TEST(cheap_values_of_large_plans_are_not_stored)
+{
+    static const char text[] =
+        "model m {\n input x: f32[N, 256]\n input y: i32[N]\n"
+        " for i in 0..4 {\n  x = x + dense(gelu(dense(layer_norm(x), 256)), 256)\n }\n"
+        " fc = dense(x, 3)\n output z = fc\n}\n"
+        "train {\n minimize cross_entropy(z, y)\n optimizer sgd(rate: 0.1)\n batch 2\n}\n";
+    uint32_t chains;
+    Model *m = model_open(text, 1u << ENTRY_step);
+    const Module *usual = step_module(m, 4096, 0), *all = step_module(m, 4096, (int64_t)1 << 40);
+    ck_assert_int_lt(10 * usual->arena_bytes, 9 * all->arena_bytes);
+    ck_assert_int_lt(10 * usual->flops, 11 * all->flops);
+    StepMemory a = step_run(m, usual, 1 << 30, &chains), b = step_run(m, all, 1 << 30, &chains);
+    step_expect_same(m, usual, &a, &b);
+    model_close(m);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
+    tcase_add_test(tests, cheap_values_of_large_plans_are_not_stored);
     tcase_add_test(tests, marked_blocks_are_not_stored);
     tcase_add_test(tests, kept_inside_of_a_block_is_stored);
     tcase_add_test(tests, budgets_are_kept);
