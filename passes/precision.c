@@ -38,39 +38,19 @@ static Value in_parts(Graph *out, Value x, bool is_first)
     return ir_concat(out, 3, (Value[]){is_first ? low : high, is_first ? high : low, high}, 0);
 }
 
-/* A letter that the indices do not use; 0: there is none. */
-static char free_letter(const Indices *indices)
-{
-    for (char letter = 'a'; letter <= 'z'; letter++) {
-        bool is_used =
-            strchr(indices->a, letter) || strchr(indices->b, letter) || strchr(indices->y, letter);
-        for (int w = 0; w < indices->windows; w++)
-            is_used |= letter == indices->window[w].input || letter == indices->window[w].output ||
-                       letter == indices->window[w].tap;
-        if (!is_used) return letter;
-    }
-    return 0;
-}
-
-static void put_first(char *list, char letter)
-{
-    memmove(list + 1, list, strlen(list) + 1);
-    list[0] = letter;
-}
-
 static bool has_room(const Node *node)
 {
     const Indices *indices = &node->attribute->indices;
-    return strlen(indices->a) < MAX_RANK && strlen(indices->b) < MAX_RANK && free_letter(indices);
+    return strlen(indices->a) < MAX_RANK && strlen(indices->b) < MAX_RANK;
 }
 
 static Value contract_in_parts(Graph *out, const Graph *in, Value value, const Value *map)
 {
     const Node *node = graph_node(in, value);
     Indices indices = node->attribute->indices;
-    char letter = free_letter(&indices);
-    put_first(indices.a, letter);
-    put_first(indices.b, letter);
+    char letter = indices_free_letter(&indices);
+    indices_insert(indices.a, 0, letter);
+    indices_insert(indices.b, 0, letter);
     Value a = in_parts(out, map[node->argument[0].id], true);
     Value b = in_parts(out, map[node->argument[1].id], false);
     return contract(out, in, value, a, b, &indices);

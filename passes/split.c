@@ -117,27 +117,13 @@ static int64_t terms_of(const Indices *indices, const Shape *a, const Shape *b, 
     return terms;
 }
 
-static char unused_letter(const Indices *indices)
-{
-    char letter = 'a';
-    while (strchr(indices->a, letter) || strchr(indices->b, letter) || strchr(indices->y, letter))
-        letter++;
-    return letter;
-}
-
-static void insert_letter(char letters[MAX_RANK + 1], int at, char letter)
-{
-    memmove(letters + at + 1, letters + at, (size_t)(MAX_RANK - at));
-    letters[at] = letter;
-}
-
 /* Makes `parts` of `letter` a batch: x, whose axes `letters` names, is cut along it. */
 static Value cut_operand(Graph *out, Value x, char letters[MAX_RANK + 1], char letter, char part,
                          int64_t parts)
 {
     int axis = (int)(strchr(letters, letter) - letters);
     Shape shape = cut(graph_shape(out, x), axis, parts);
-    insert_letter(letters, axis, part);
+    indices_insert(letters, axis, part);
     return ir_reshape(out, x, shape);
 }
 
@@ -148,12 +134,12 @@ static Value contract_in_parts(Graph *out, Value a, Value b, const Node *node, S
     Indices indices = node->attribute->indices;
     bool is_whole =
         indices_extent(&indices, letter, graph_shape(out, a), graph_shape(out, b), &y) == parts;
-    char part = is_whole ? letter : unused_letter(&indices);
+    char part = is_whole ? letter : indices_free_letter(&indices);
     if (!is_whole) {
         a = cut_operand(out, a, indices.a, letter, part, parts);
         b = cut_operand(out, b, indices.b, letter, part, parts);
     }
-    insert_letter(indices.y, 0, part);
+    indices_insert(indices.y, 0, part);
     memmove(y.extent + 1, y.extent, sizeof *y.extent * y.rank);
     y.extent[0] = parts;
     y.rank++;

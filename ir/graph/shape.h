@@ -95,6 +95,10 @@ const char *shape_infer(Op op, uint32_t argument_count, const TypedShape *argume
                         const TypedShape *given, Arena *arena, TypedShape *result);
 
 /* Extent of `letter` in the operands of a contraction; -1 if it is in none. */
+/* A letter that the indices do not use. */
+char indices_free_letter(const Indices *indices);
+/* Makes room at a place in one of the lists, which is not full, and puts the letter there. */
+void indices_insert(char letters[MAX_RANK + 1], int at, char letter);
 int64_t indices_extent(const Indices *indices, char letter, const Shape *a, const Shape *b, const Shape *y);
 
 #endif

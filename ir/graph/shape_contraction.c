@@ -10,6 +10,21 @@ static int position(const char *letters, char letter)
     return at ? (int)(at - letters) : -1;
 }
 
+/* Three lists of MAX_RANK letters at most leave one. */
+char indices_free_letter(const Indices *indices)
+{
+    char letter = 'a';
+    while (strchr(indices->a, letter) || strchr(indices->b, letter) || strchr(indices->y, letter))
+        letter++;
+    return letter;
+}
+
+void indices_insert(char letters[MAX_RANK + 1], int at, char letter)
+{
+    memmove(letters + at + 1, letters + at, (size_t)(MAX_RANK - at));
+    letters[at] = letter;
+}
+
 int64_t indices_extent(const Indices *indices, char letter, const Shape *a, const Shape *b,
                        const Shape *y)
 {

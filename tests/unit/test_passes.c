@@ -17,12 +17,21 @@ static void expect(const char *text, const char *precision, const char *wanted)
     kit_close(&kit);
 }
 
+static int count_of(const char *text, const char *what)
+{
+    int count = 0;
+    for (; (text = strstr(text, what)); text++)
+        count++;
+    return count;
+}
+
 /* The passes change the graph but not what it computes: small integers, so every order of addition is exact. */
 static void expect_same_values(const char *text)
 {
     Kit kit = kit_open(7);
     const Graph *before = text_graph(&kit, text), *after = run(&kit, text, "f32");
-    ck_assert_msg(strcmp(kit_text(&kit, before), kit_text(&kit, after)) != 0, "nothing was split");
+    ck_assert_msg(strcmp(kit_text(&kit, before), kit_text(&kit, after)) != 0,
+                  "nothing has changed");
     Feed feed = kit_feed(&kit, before, DATA_integers, DOMAIN_any);
     double **left = kit_evaluate(&kit, before, &feed, true);
     double **right = kit_evaluate(&kit, after, &feed, true);
@@ -105,6 +114,49 @@ START_TEST(three_products_of_bf16_are_nearly_one_of_f32)
 }
 END_TEST
 
+/* `uses` products of x and y, each times another number, added up beside what is given; and the sum of all x. */
+static const char *sum_of_products(Text *text, int uses, const char *other)
+{
+    int id = 0, sum = 0, all = 0;
+    text_add(text, "entry predict (x: f32[3, 5], y: f32[3, 4], z: f32[5, 4]) {\n");
+    for (int i = 0; i < uses; i++) {
+        text_add(text, "  %%%d = constant %d : f32[3, 5]\n  %%%d = add x, %%%d : f32[3, 5]\n",
+                 id + 1, i + 2, id + 2, id + 1);
+        text_add(text, "  %%%d = constant %d : f32[3, 4]\n  %%%d = mul y, %%%d : f32[3, 4]\n",
+                 id + 3, i + 2, id + 4, id + 3);
+        text_add(text, "  %%%d = dot %%%d, %%%d km,kn->mn : f32[5, 4]\n", id + 5, id + 2, id + 4);
+        int factor = id + 2, product = id + 5;
+        id += 5;
+        if (i)
+            text_add(text,
+                     "  %%%d = add %%%d, %%%d : f32[5, 4]\n  %%%d = add %%%d, %%%d : f32[3, 5]\n",
+                     id + 1, sum, product, id + 2, all, factor);
+        sum = i ? id + 1 : product;
+        all = i ? id + 2 : factor;
+        id += i ? 2 : 0;
+    }
+    text_add(text, "  %%%d = add %%%d, %s : f32[5, 4]\n  %%%d = sum %%%d [0] : f32[5]\n", id + 1,
+             sum, other, id + 2, all);
+    text_add(text, "  output s = %%%d\n  output t = %%%d\n}\n", id + 1, id + 2);
+    return text->at;
+}
+
+START_TEST(sums_of_products_alike_are_one)
+{
+    for (int uses = 3; uses < 6; uses++) {
+        Kit kit = kit_open(3);
+        Text text = {.arena = kit.arena};
+        const char *before = sum_of_products(&text, uses, "z");
+        const char *after = kit_text(&kit, run(&kit, before, "f32"));
+        ck_assert_int_eq(count_of(after, " = dot "), uses < 4 ? uses : 1);
+        ck_assert_int_eq(count_of(after, " = concat "), uses < 4 ? 0 : 2);
+        if (uses >= 4) ck_assert_ptr_nonnull(strstr(after, "[0, 1] : f32[5]"));
+        if (uses >= 4) expect_same_values(before);
+        kit_close(&kit);
+    }
+}
+END_TEST
+
 START_TEST(long_sums_are_cut_in_two)
 {
     expect("entry predict (x: f32[128, 16, 8, 8]) {\n"
@@ -173,6 +225,7 @@ Suite *suite_passes(void)
     TCase *tests = tcase_create("passes");
     tcase_add_test(tests, dump_sees_every_pass_in_order);
     tcase_add_test(tests, bf16_narrows_contractions_alone);
+    tcase_add_test(tests, sums_of_products_alike_are_one);
     tcase_add_test(tests, three_products_of_bf16_are_nearly_one_of_f32);
     tcase_add_test(tests, long_sums_are_cut_in_two);
     tcase_add_test(tests, short_or_many_sums_are_not);
