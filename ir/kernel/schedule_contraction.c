@@ -343,6 +343,7 @@ static void choose_rows(const Planning *p, Schedule *s)
     int64_t extent = schedule_task_points(s, p->kernel, s->tile[0].axis), block = s->tile[0].block;
     int64_t fitting = p->target->l2 / 16 / (4 * s->k * whole);
     s->a_rows = fitting / block * block;
+    if (s->pack_a == PACK_A_along_rows) s->a_rows = block;
     if (s->a_rows < block) s->a_rows = block;
     if (s->a_rows > extent) s->a_rows = plan_ceiling(extent, block) * block;
 }
