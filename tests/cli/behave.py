@@ -277,7 +277,8 @@ train { minimize cross_entropy(fc, label); optimizer adam(); batch 3; epochs 1 }
         self.assertIn("vfmadd", self.mlc("dump", "m.mlc", "--stage", "asm", "--target", "avx2").stdout)
         self.mlc("check", "m.mlc", "--target", "neon")
         elsewhere = "neon" if os.uname().machine == "x86_64" else "avx2"
-        self.refused("train", "m.mlc", "--target", elsewhere, "--out", "run", code=2, says=["this CPU cannot run code for " + elsewhere])
+        self.refused("train", "m.mlc", "--target", elsewhere, "--out", "other", code=2, says=["this CPU cannot run code for " + elsewhere])
+        self.assertFalse(os.path.exists(self.path("other")))
 
     def test_run_takes_one_entry(self):
         common = ["run", "m.mlc", "--device", "reference", "--weights", "run", "--in", "x.safetensors", "--out", "y.safetensors", "--entry"]
