@@ -11,7 +11,7 @@
 typedef struct BackendOptions {
     int threads;              /* >= 1 */
     const char *cache_folder; /* NULL: no cache on disk */
-    const char *target;       /* cpu: NULL for the host, or "sse4.2", "avx2", "avx512", "avx512bf16", "amx"; never above what the host can run */
+    const char *target;       /* cpu: NULL for the host, or "sse4.2", "avx2", "avx512", "avx512bf16", "amx", "neon"; what the host cannot run is dumped and measured, not compiled */
     int64_t cache_bytes;      /* cpu: of the second-level cache to plan for; 0: the host's */
     bool verify;
     bool in_double;           /* reference: compute floats in double */

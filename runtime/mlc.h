@@ -75,7 +75,7 @@ typedef struct mlc_model_options {
     const char *variant;
     const char *data_folder;    /* NULL: the model file's */
     const char *cache_folder;   /* NULL: $XDG_CACHE_HOME/mlc or ~/.cache/mlc; "": no cache on disk */
-    const char *target;         /* cpu level: NULL host, "sse4.2", "avx2", "avx512", "avx512bf16", "amx" */
+    const char *target;         /* cpu level: NULL host, "sse4.2", "avx2", "avx512", "avx512bf16", "amx", "neon" */
     bool verify;                /* check the IR between all passes */
     bool unchecked;             /* only read the file: mlc_dump shows the syntax of one that does not check, and takes IR text */
 } mlc_model_options;

@@ -35,9 +35,11 @@ static double clock_now(void)
 #ifdef __clang__
 #define FUSED         _Pragma("clang fp contract(fast)")
 #define FOR(features) __attribute__((target(features)))
+#define FOR_ALL
 #else
 #define FUSED
 #define FOR(features) __attribute__((target(features), optimize("fp-contract=fast")))
+#define FOR_ALL       __attribute__((optimize("fp-contract=fast")))
 #endif
 
 /* Twelve independent chains hide the latency of four or five cycles on two ports. The factors keep the values finite. */
@@ -68,7 +70,7 @@ static double fma_512(long rounds, volatile float *sink){
     FMA_BODY(32)
 }
 #endif
-static double fma_128(long rounds, volatile float *sink)
+FOR_ALL static double fma_128(long rounds, volatile float *sink)
 {
     FMA_BODY(16)
 }

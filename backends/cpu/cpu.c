@@ -251,6 +251,7 @@ static Status compile_entry(Device *device, Context *context, const BackendEntry
 {
     double begin = now();
     *executable = NULL;
+    TRY(cpu_can_run(&device->target, device->report));
     const Module *module = entry->module;
     BackendStatistics statistics = {.kernels = module->kernel.count};
     Plans plans = plans_of(module, &device->target, context->arena);

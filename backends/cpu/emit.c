@@ -237,7 +237,10 @@ static void run_part(Emit *e, VectorLoop *v, LLVMValueRef from, LLVMValueRef to,
 {
     Loop loop;
     int64_t minor = v->minor.id ? e->kernel->axis.at[v->minor.id - 1].extent : 1;
-    loop_open(e, &loop, from, to, v->width / minor, v->carried, v->values);
+    if (v->may_be_empty)
+        loop_open_checked(e, &loop, from, to, v->width / minor);
+    else
+        loop_open(e, &loop, from, to, v->width / minor, v->carried, v->values);
     vector_set(e, v->axis, v->width, NULL, 0);
     if (v->minor.id) {
         axis_bind(e, v->minor, emit_i64(e, 0), 0);
@@ -259,6 +262,18 @@ static void run_part(Emit *e, VectorLoop *v, LLVMValueRef from, LLVMValueRef to,
     loop_close(e, &loop, v->values);
 }
 
+/* Where loads under a mask are a branch a lane, the full vectors run by themselves. */
+static void run_split(Emit *e, VectorLoop *v, int64_t step)
+{
+    LLVMValueRef points = LLVMBuildSub(e->builder, v->to, v->from, "");
+    LLVMValueRef rest = LLVMBuildURem(e->builder, points, emit_i64(e, step), "");
+    LLVMValueRef full = LLVMBuildSub(e->builder, v->to, rest, "");
+    if (v->carried) bug("sums over a range that is not known");
+    v->may_be_empty = true;
+    run_part(e, v, v->from, full, false);
+    run_part(e, v, full, v->to, true);
+}
+
 /* Bounds known while compiling are split into full vectors and one masked; blocks of tasks are multiples of the width, so
  * that only the very last vector of the axis can be short: then every vector is masked, which costs a compare. */
 void vector_loop(Emit *e, VectorLoop *v)
@@ -266,7 +281,11 @@ void vector_loop(Emit *e, VectorLoop *v)
     int64_t first, last, step = v->width;
     if (v->minor.id) step /= e->kernel->axis.at[v->minor.id - 1].extent;
     if (!is_known(v->from, &first) || !is_known(v->to, &last)) {
-        run_part(e, v, v->from, v->to, v->extent % step != 0);
+        bool is_short = v->extent % step != 0;
+        if (is_short && !e->target->has_masks)
+            run_split(e, v, step);
+        else
+            run_part(e, v, v->from, v->to, is_short);
         return;
     }
     int64_t full = first + (last - first) / step * step;

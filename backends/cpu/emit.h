@@ -131,6 +131,7 @@ struct VectorLoop {
     LLVMValueRef *values; /* carried ones */
     VectorBody *body;
     void *user;
+    bool may_be_empty; /* vector_loop's own: a part of it may run not at all */
 };
 void vector_loop(Emit *e, VectorLoop *loop);
 /* Lanes from[l] of the two vectors side by side; b: NULL if there is one. */

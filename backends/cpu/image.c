@@ -1,5 +1,6 @@
-/* From LLVM's object files (System V ABI, AMD64 supplement, version 1.0) to images.  Kernels call nothing and refer to nothing but their
- * own constants, always relative to where they are, so that linking is: sections one behind the other, differences filled in. */
+/* From LLVM's object files to images: System V ABI, AMD64 supplement, version 1.0; ELF for the Arm 64-bit architecture, 2023Q3.  Kernels call
+ * nothing and refer to nothing but their own constants, always relative to where they are, so that linking is: sections one behind
+ * the other, differences filled in.  AArch64's are of pages of 4096 bytes, and an image begins at one. */
 #include "backends/cpu/object.h"
 #include <elf.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ typedef struct Linking {
     const Elf64_Ehdr *file;
     const Elf64_Shdr *section;
     const char *names; /* of sections */
+    uint16_t machine;
     char *code;
     uint64_t code_size;
     uint64_t place[MAX_SECTIONS]; /* of each section in the image */
@@ -30,9 +32,10 @@ static void open_file(Linking *l)
     l->file = range(l, 0, sizeof *l->file);
     bool is_known = !memcmp(l->file->e_ident, ELFMAG, SELFMAG) &&
                     l->file->e_ident[EI_CLASS] == ELFCLASS64 && l->file->e_type == ET_REL &&
-                    l->file->e_machine == EM_X86_64 && l->file->e_shentsize == sizeof *l->section &&
+                    l->file->e_machine == l->machine &&
+                    l->file->e_shentsize == sizeof *l->section &&
                     l->file->e_shnum <= MAX_SECTIONS && l->file->e_shstrndx < l->file->e_shnum;
-    if (!is_known) bug("LLVM made no object file for x86-64");
+    if (!is_known) bug("LLVM made no object file for machine %u", l->machine);
     l->section = range(l, l->file->e_shoff, (uint64_t)l->file->e_shnum * sizeof *l->section);
     const Elf64_Shdr *names = &l->section[l->file->e_shstrndx];
     l->names = range(l, names->sh_offset, names->sh_size);
@@ -87,6 +90,49 @@ static uint64_t address_of(const Linking *l, const Elf64_Sym *symbol)
     return l->place[symbol->st_shndx] + symbol->st_value;
 }
 
+/* One value in an instruction at `at`: target is what it refers to, both in the image. */
+static uint32_t relocate_x86_64(uint64_t type, uint32_t old, uint64_t at, uint64_t target)
+{
+    (void)old;
+    if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
+        bug("unknown relocation %llu", (unsigned long long)type);
+    return (uint32_t)(target - at);
+}
+
+/* The distance of pages: 21 bits, the lower two of them apart. */
+static uint32_t set_page(uint32_t adrp, uint64_t at, uint64_t target)
+{
+    int64_t pages = (int64_t)(target >> 12) - (int64_t)(at >> 12);
+    if (pages < -(1 << 20) || pages >= 1 << 20)
+        bug("a constant is %lld pages away", (long long)pages);
+    const uint32_t low = 3u << 29, high = 0x7ffffu << 5;
+    uint32_t distance = (uint32_t)pages;
+    return (adrp & ~(low | high)) | (distance << 29 & low) | (distance << 3 & high);
+}
+
+/* The offset inside of the page, in units of what is loaded. */
+static uint32_t set_offset(uint32_t instruction, uint64_t target, uint32_t shift)
+{
+    uint32_t offset = target & 0xfff;
+    if (offset & ((1u << shift) - 1)) bug("a constant is not aligned");
+    return (instruction & ~(0xfffu << 10)) | offset >> shift << 10;
+}
+
+static uint32_t relocate_aarch64(uint64_t type, uint32_t old, uint64_t at, uint64_t target)
+{
+    if (at % 4) bug("an instruction lies between others");
+    switch (type) {
+    case R_AARCH64_ADR_PREL_PG_HI21: return set_page(old, at, target);
+    case R_AARCH64_ADD_ABS_LO12_NC:
+    case R_AARCH64_LDST8_ABS_LO12_NC: return set_offset(old, target, 0);
+    case R_AARCH64_LDST16_ABS_LO12_NC: return set_offset(old, target, 1);
+    case R_AARCH64_LDST32_ABS_LO12_NC: return set_offset(old, target, 2);
+    case R_AARCH64_LDST64_ABS_LO12_NC: return set_offset(old, target, 3);
+    case R_AARCH64_LDST128_ABS_LO12_NC: return set_offset(old, target, 4);
+    default: bug("unknown relocation %llu", (unsigned long long)type);
+    }
+}
+
 static void relocate(const Linking *l, const Elf64_Shdr *table)
 {
     uint64_t place = l->place[table->sh_info];
@@ -96,14 +142,16 @@ static void relocate(const Linking *l, const Elf64_Shdr *table)
     const Elf64_Sym *symbol = range(l, symbols->sh_offset, symbols->sh_size);
     for (uint64_t i = 0; i < table->sh_size / sizeof *entry; i++) {
         uint64_t type = ELF64_R_TYPE(entry[i].r_info), at = entry[i].r_offset;
-        if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
-            bug("unknown relocation %llu", (unsigned long long)type);
         if (at > section->sh_size || section->sh_size - at < 4 ||
             ELF64_R_SYM(entry[i].r_info) >= symbols->sh_size / sizeof *symbol)
             bug("a relocation lies outside");
         uint64_t target = address_of(l, &symbol[ELF64_R_SYM(entry[i].r_info)]);
-        int32_t difference = (int32_t)(target + (uint64_t)entry[i].r_addend - (place + at));
-        memcpy(l->code + place + at, &difference, sizeof difference);
+        target += (uint64_t)entry[i].r_addend;
+        uint32_t value;
+        memcpy(&value, l->code + place + at, sizeof value);
+        value = (l->machine == EM_AARCH64 ? relocate_aarch64 : relocate_x86_64)(type, value,
+                                                                                place + at, target);
+        memcpy(l->code + place + at, &value, sizeof value);
     }
 }
 
@@ -132,9 +180,9 @@ static void fill(Linking *l)
     }
 }
 
-ObjectCode image_of(const void *object, size_t size, const char *name)
+ObjectCode image_of(const void *object, size_t size, uint16_t machine, const char *name)
 {
-    Linking l = {.object = object, .size = size};
+    Linking l = {.object = object, .size = size, .machine = machine};
     open_file(&l);
     place_sections(&l);
     ObjectCode image = {.size = sizeof(ImageHeader) + l.code_size};

@@ -40,9 +40,11 @@ static bool is_image(const ImageHeader *header, size_t size, const char *name)
 }
 
 /* Never writable and executable at once. */
-static bool fill(void *at, size_t room, const ImageHeader *image)
+static bool fill(char *at, size_t room, const ImageHeader *image)
 {
     memcpy(at, image + 1, image->size);
+    __builtin___clear_cache(at,
+                            at + image->size); /* of instructions, where it does not see stores */
     return mprotect(at, room, PROT_READ | PROT_EXEC) == 0;
 }
 

@@ -17,28 +17,31 @@ struct Compiler {
     LLVMTargetMachineRef machine;
 };
 
-static void register_target(void)
+static void register_targets(void)
 {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
 }
 
 /* LLVM's list of targets is the process's and has no lock of its own. */
 static void llvm_start(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, register_target);
+    pthread_once(&once, register_targets);
 }
 
 Compiler *compiler_open(const CpuTarget *target)
 {
     llvm_start();
-    static const char triple[] = "x86_64-unknown-linux-gnu";
     LLVMTargetRef found;
     char *message = NULL;
-    if (LLVMGetTargetFromTriple(triple, &found, &message)) {
+    if (LLVMGetTargetFromTriple(target->triple, &found, &message)) {
         LLVMDisposeMessage(message);
         return NULL;
     }
@@ -46,7 +49,7 @@ Compiler *compiler_open(const CpuTarget *target)
     if (!compiler) return NULL;
     compiler->target = target;
     compiler->machine =
-        LLVMCreateTargetMachine(found, triple, target->cpu, target->features,
+        LLVMCreateTargetMachine(found, target->triple, target->cpu, target->features,
                                 LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
     return compiler;
 }
@@ -76,7 +79,7 @@ static LLVMModuleRef module_of(Compiler *compiler, LLVMContextRef context, const
     LLVMModuleRef module =
         emit_kernel(context, compiler->target, plan->kernel, &plan->schedule, plan->name, arena);
     arena_close(arena);
-    LLVMSetTarget(module, "x86_64-unknown-linux-gnu");
+    LLVMSetTarget(module, compiler->target->triple);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(compiler->machine);
     LLVMSetModuleDataLayout(module, layout);
     LLVMDisposeTargetData(layout);
@@ -106,7 +109,8 @@ static LLVMMemoryBufferRef generate(Compiler *compiler, const Plan *plan, LLVMCo
 ObjectCode compile_plan(Compiler *compiler, const Plan *plan)
 {
     LLVMMemoryBufferRef buffer = generate(compiler, plan, LLVMObjectFile);
-    ObjectCode code = image_of(LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer), plan->name);
+    ObjectCode code = image_of(LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer),
+                               compiler->target->machine, plan->name);
     LLVMDisposeMemoryBuffer(buffer);
     return code;
 }

@@ -45,8 +45,9 @@ typedef struct Compiler Compiler; /* an LLVM target machine: one a thread */
 Compiler *compiler_open(const CpuTarget *target); /* NULL: LLVM has no such target */
 void compiler_close(Compiler *compiler);
 ObjectCode compile_plan(Compiler *compiler, const Plan *plan);
-/* The image of an object file's only function.  bug() if it is not what LLVM makes of a kernel: code that calls nothing. */
-ObjectCode image_of(const void *object, size_t size, const char *name);
+/* The image of an object file's only function.  bug() if it is not what LLVM makes of a kernel for that machine (of <elf.h>): code
+ * that calls nothing. */
+ObjectCode image_of(const void *object, size_t size, uint16_t machine, const char *name);
 
 /* As text, for dumps: before code generation, and as assembly. */
 void compile_to_llvm(Compiler *compiler, const Plan *plan, Text *out);

@@ -93,10 +93,39 @@ Area panel_at(Emit *e, const Tile *t, LLVMValueRef index)
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector)
 {
     int64_t first, width = e->schedule->width;
-    if (width == 1 || t->extent % t->column == 0) return NULL;
+    if (width == 1 || t->extent % t->column == 0 || t->is_inside) return NULL;
     if (is_known(index, &first) && first + (vector + 1) * width <= t->extent) return NULL;
     LLVMValueRef at = LLVMBuildAdd(e->builder, index, emit_i64(e, vector * width), "");
     return lanes_below(e, at, emit_i64(e, t->extent), (uint32_t)width);
+}
+
+static void panels_between(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, PanelBody *body,
+                           void *user)
+{
+    Loop loop;
+    int64_t first, last;
+    if (is_known(from, &first) && is_known(to, &last) && first >= last) return;
+    loop_open_checked(e, &loop, from, to, t->column);
+    body(e, t, t->is_inside ? loop.index : from, user);
+    loop_close(e, &loop, NULL);
+}
+
+/* Where loads under a mask are a branch a lane, the panel that the axis ends in is by itself, at a place that is known: its masks are
+ * constants. */
+void each_panel(Emit *e, Tile *t, PanelBody *body, void *user)
+{
+    LLVMValueRef whole = emit_i64(e, t->extent / t->column * t->column);
+    if (e->target->has_masks || e->schedule->width == 1 || t->extent % t->column == 0) {
+        Loop loop;
+        loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
+        body(e, t, loop.index, user);
+        loop_close(e, &loop, NULL);
+        return;
+    }
+    t->is_inside = true;
+    panels_between(e, t, t->group, emit_smaller(e, t->group_to, whole), body, user);
+    t->is_inside = false;
+    panels_between(e, t, whole, t->group_to, body, user);
 }
 
 static void pack_points(Emit *e, const Area *panel, LLVMValueRef *mask, uint32_t level)
@@ -236,16 +265,19 @@ static void pack_panel_transposed(Emit *e, const Tile *t, LLVMValueRef index)
     loop_close(e, &loop, NULL);
 }
 
+static void pack_b_panel(Emit *e, Tile *t, LLVMValueRef index, void *user)
+{
+    (void)user;
+    if (e->schedule->pack_transposed)
+        pack_panel_transposed(e, t, index);
+    else
+        pack_panel(e, t, index);
+}
+
 void emit_pack_b(Emit *e, Tile *t)
 {
-    Loop loop;
     bind_k(e, t, &t->run_b);
-    loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
-    if (e->schedule->pack_transposed)
-        pack_panel_transposed(e, t, loop.index);
-    else
-        pack_panel(e, t, loop.index);
-    loop_close(e, &loop, NULL);
+    each_panel(e, t, pack_b_panel, NULL);
     release_k(e, t);
 }
 

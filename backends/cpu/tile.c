@@ -369,22 +369,25 @@ static Rows rows_of(const Emit *e, Tile *t, int64_t block)
     return rows;
 }
 
+static void tile_of_panel(Emit *e, Tile *t, LLVMValueRef index, void *user)
+{
+    (void)t;
+    emit_tile(e, user, index);
+}
+
 /* The panels stream from the second-level cache while the rows stay in the first: the other way round was slower. */
-static void emit_panels(Emit *e, const Rows *rows)
+static void emit_panels(Emit *e, Rows *rows)
 {
     Tile *t = rows->tile;
     if (!e->schedule->vector.id) {
         emit_tile(e, rows, emit_i64(e, 0));
         return;
     }
-    if (e->schedule->panels == 1) {
+    if (e->schedule->panels == 1 && e->target->has_masks) {
         emit_tile(e, rows, t->group);
         return;
     }
-    Loop loop;
-    loop_open(e, &loop, t->group, t->group_to, t->column, 0, NULL);
-    emit_tile(e, rows, loop.index);
-    loop_close(e, &loop, NULL);
+    each_panel(e, t, tile_of_panel, rows);
 }
 
 /* So much of k at a time that the rows of a stay in the first-level cache while all panels read them. */

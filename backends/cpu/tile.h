@@ -35,6 +35,7 @@ typedef struct Tile {
     int64_t column;               /* points of the vector axis in a panel */
     int64_t extent;               /* of the vector axis */
     LLVMValueRef group, group_to; /* what is packed: a range of the vector axis */
+    bool is_inside;               /* the panel at hand ends before the axis does */
     LLVMValueRef rows, rows_to;   /* a range of the first tile axis, if there is one */
     Area a, sums;
 } Tile;
@@ -75,6 +76,9 @@ void tiles_close(Emit *e);
 void sum_tiles(Emit *e, const Tile *t, const Area *panel, const Part *part, LLVMValueRef to);
 /* Mask of vector `vector` of the column at `index`; NULL: full. */
 LLVMValueRef column_mask(Emit *e, const Tile *t, LLVMValueRef index, uint32_t vector);
+/* body for the panels of the group, each at its index of the vector axis. */
+typedef void PanelBody(Emit *e, Tile *t, LLVMValueRef index, void *user);
+void each_panel(Emit *e, Tile *t, PanelBody *body, void *user);
 /* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */
 void emit_tiles(Emit *e, Tile *t);
 /* What follows the sum, with this vector of sums at what the axes are bound to. */

@@ -507,6 +507,7 @@ int main(int argc, char **argv)
     if (threads == 1) used_clock = CLOCK_THREAD_CPUTIME_ID;
     Report *report = report_new(bench.arena, sources_new(bench.arena));
     if (cpu_target(argc > 2 ? argv[2] : NULL, threads, report, &bench.target) != STATUS_ok ||
+        cpu_can_run(&bench.target, report) != STATUS_ok ||
         threads_open(threads, &bench.threads) != STATUS_ok ||
         jit_open(report, &bench.jit) != STATUS_ok)
         return 1;

@@ -267,6 +267,19 @@ train { minimize cross_entropy(fc, label); optimizer adam(); batch 3; epochs 1 }
         self.refused("check", "m.mlc", "--set", "train.seed=4294967296", code=3, says=["`seed`", "up to 2147483647"])
         self.mlc("check", "m.mlc", "--seed", "4294967295")
 
+    def test_targets_are_dumped_anywhere_and_run_where_they_can(self):
+        self.needs_cpu()
+        listed = "the targets are sse4.2, avx2, avx512, avx512bf16, amx and neon"
+        self.refused("train", "m.mlc", "--target", "avx1024", code=2, says=["unknown target `avx1024`", listed])
+        neon = self.mlc("dump", "m.mlc", "--stage", "asm", "--target", "neon").stdout
+        self.assertIn("fmla", neon)
+        self.assertIn("aarch64", self.mlc("dump", "m.mlc", "--stage", "llvm", "--target", "neon").stdout)
+        self.assertIn("vfmadd", self.mlc("dump", "m.mlc", "--stage", "asm", "--target", "avx2").stdout)
+        self.mlc("check", "m.mlc", "--target", "neon")
+        elsewhere = "neon" if os.uname().machine == "x86_64" else "avx2"
+        self.refused("train", "m.mlc", "--target", elsewhere, "--out", "other", code=2, says=["this CPU cannot run code for " + elsewhere])
+        self.assertFalse(os.path.exists(self.path("other")))
+
     def test_run_takes_one_entry(self):
         common = ["run", "m.mlc", "--device", "reference", "--weights", "run", "--in", "x.safetensors", "--out", "y.safetensors", "--entry"]
         self.predicted("x.safetensors", "p.safetensors")

@@ -378,9 +378,8 @@ static void fill(Generator *g, Type type, void *bytes, int64_t elements)
     }
 }
 
-Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena *arena)
+Buffers guarded_buffers(const Kernel *kernel, bool at_begin, Arena *arena)
 {
-    Generator g = {.state = seed * 77 + 5, .is_whole = is_whole};
     uint32_t count = kernel->buffer.count;
     Buffers buffers = {.count = count,
                        .at = arena_array(arena, void *, count + 1),
@@ -397,9 +396,17 @@ Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena
         buffers.page[i] = map;
         buffers.mapped[i] = inner + 2 * page;
         buffers.bytes[i] = bytes;
-        buffers.at[i] = map + page + (seed % 2 ? 0 : inner - bytes);
-        fill(&g, info->type, buffers.at[i], info->elements);
+        buffers.at[i] = map + page + (at_begin ? 0 : inner - bytes);
     }
+    return buffers;
+}
+
+Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena *arena)
+{
+    Generator g = {.state = seed * 77 + 5, .is_whole = is_whole};
+    Buffers buffers = guarded_buffers(kernel, seed % 2, arena);
+    for (uint32_t i = 0; i < buffers.count; i++)
+        fill(&g, kernel->buffer.at[i].type, buffers.at[i], kernel->buffer.at[i].elements);
     return buffers;
 }
 

@@ -14,7 +14,7 @@ typedef enum RandomKind {
 
 Kernel *random_kernel(RandomKind kind, uint64_t seed, Arena *arena);
 
-/* Buffers that end (or begin, for odd seeds) at a page that cannot be touched.  is_whole: floats are small integers. */
+/* Buffers that end (or begin) at a page that cannot be touched. */
 typedef struct Buffers {
     uint32_t count;
     void **at;
@@ -22,6 +22,8 @@ typedef struct Buffers {
     size_t *bytes, *mapped;
 } Buffers;
 
+Buffers guarded_buffers(const Kernel *kernel, bool at_begin, Arena *arena);
+/* They begin there for odd seeds.  is_whole: floats are small integers. */
 Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena *arena);
 void buffers_free(Buffers *buffers);
 /* Index of the first buffer that differs (NaN equals NaN), or -1; *element: where. */

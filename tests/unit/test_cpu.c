@@ -5,14 +5,12 @@
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
 #include "ir/kernel/expand.h"
-#include "tests/unit/random_filtering.h"
+#include "runtime/core/float_mode.h"
+#include "tests/unit/kernel_cases.h"
 #include "tests/unit/random_kernel.h"
-#include <immintrin.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-static const char *const levels[] = {"sse4.2", "avx2", "avx512", "avx512bf16", "amx"};
+static const char *const levels[] = {"sse4.2", "avx2", "avx512", "avx512bf16", "amx", "neon"};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 typedef struct Bench {
@@ -27,7 +25,8 @@ static bool bench_open(Bench *bench, const char *level)
 {
     bench->arena = arena_open(&host_default);
     Report *report = report_new(bench->arena, sources_new(bench->arena));
-    if (cpu_target(level, 2, report, &bench->target) != STATUS_ok) {
+    ck_assert_int_eq(cpu_target(level, 2, report, &bench->target), STATUS_ok);
+    if (cpu_can_run(&bench->target, report) != STATUS_ok) {
         arena_close(bench->arena);
         return false;
     }
@@ -58,9 +57,6 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
     free(scratch);
 }
 
-/* Of MXCSR: flush to zero, denormals are zero; as the executor has it.  Instructions on pairs know nothing else. */
-#define DENORMALS_ARE_0 0x8040
-
 /* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
 static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
 {
@@ -70,8 +66,8 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
     bool is_whole = plan.schedule.contraction && !bench->target.has_fma;
     Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
-    uint32_t mode = _mm_getcsr();
-    if (plan.schedule.products) _mm_setcsr(mode | DENORMALS_ARE_0);
+    FloatMode mode = 0;
+    if (plan.schedule.products) mode = float_mode_enter(); /* pairs' instructions know no other */
     if (plan.schedule.is_winograd)
         kernel_interpret_winograd(kernel_expand(plan.kernel, bench->arena), &plan.schedule.of,
                                   &plan.schedule.winograd, expected.at);
@@ -81,7 +77,7 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
     else
         kernel_interpret(kernel_expand(kernel, bench->arena), expected.at);
     run_plan(bench, &plan, buffers.at);
-    _mm_setcsr(mode);
+    if (plan.schedule.products) float_mode_leave(mode);
     int64_t element;
     int differs = buffers_differ(kernel, &expected, &buffers, &element);
     Text text = {.arena = bench->arena};
@@ -92,371 +88,22 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
     buffers_free(&buffers);
 }
 
-/* MLC_KERNELS raises the number of kernels of a kind, which begin at MLC_SEED. */
-#define SEEDS 7
-
-static uint64_t number_from(const char *variable, uint64_t otherwise)
+static void take_case(void *user, const Kernel *kernel, uint64_t seed)
 {
-    const char *text = getenv(variable);
-    return text ? strtoull(text, NULL, 10) : otherwise;
+    check_kernel(user, kernel, seed);
 }
 
-static uint64_t first_seed(void)
+START_TEST(code_computes_what_the_kernel_means)
 {
-    return number_from("MLC_SEED", 1);
-}
-
-static uint64_t end_seed(void)
-{
-    return first_seed() + number_from("MLC_KERNELS", SEEDS);
-}
-
-static void check_kind(RandomKind kind)
-{
+    const CaseGroup *group = &case_groups[_i];
     for (int level = 0; level < LEVELS; level++) {
         Bench bench;
         if (!bench_open(&bench, levels[level])) continue;
-        for (uint64_t seed = first_seed(); seed < end_seed(); seed++)
-            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed);
-        bench_close(&bench);
-    }
-}
-
-START_TEST(elementwise)
-{
-    check_kind(RANDOM_elementwise);
-}
-END_TEST
-
-START_TEST(reductions)
-{
-    check_kind(RANDOM_reduction);
-}
-END_TEST
-
-START_TEST(scatters)
-{
-    check_kind(RANDOM_scatter);
-}
-END_TEST
-
-/* max(abs(x), 0) and min(-abs(x), 0), a vector's width of them. */
-static Kernel *extremes_of_magnitudes(Arena *arena)
-{
-    enum { COUNT = 64 };
-    Kernel *kernel = kernel_new(arena);
-    Access access = {.rank = 1, .stride = {1}};
-    Affine i = affine_axis(kernel_axis(kernel, AXIS_parallel, COUNT));
-    access.at[0] = (Coordinate){.affine = i, .divisor = 1, .extent = COUNT};
-    access.buffer = kernel_buffer(kernel, TYPE_f32, COUNT, false);
-    Scalar x = kernel_load(kernel, &access);
-    Scalar up[] = {kernel_apply(kernel, SCALAR_abs, TYPE_f32, &x),
-                   kernel_constant(kernel, TYPE_f32, 0)};
-    Scalar down[] = {kernel_apply(kernel, SCALAR_neg, TYPE_f32, up), up[1]};
-    access.buffer = kernel_buffer(kernel, TYPE_f32, COUNT, true);
-    kernel_store(kernel, &access, kernel_apply(kernel, SCALAR_max, TYPE_f32, up), false);
-    access.buffer = kernel_buffer(kernel, TYPE_f32, COUNT, true);
-    kernel_store(kernel, &access, kernel_apply(kernel, SCALAR_min, TYPE_f32, down), false);
-    return kernel;
-}
-
-/* LLVM 19 makes `x > 0 or x is NaN` of the two selects that max(abs(x), 0) was. */
-START_TEST(extremes)
-{
-    for (int level = 0; level < LEVELS; level++) {
-        Bench bench;
-        if (!bench_open(&bench, levels[level])) continue;
-        check_kernel(&bench, extremes_of_magnitudes(bench.arena), 1);
-        bench_close(&bench);
-    }
-}
-END_TEST
-
-START_TEST(filterings)
-{
-    for (int level = 0; level < LEVELS; level++) {
-        Bench bench;
-        if (!bench_open(&bench, levels[level])) continue;
-        for (uint64_t seed = first_seed(); seed < end_seed(); seed++) {
-            Kernel *kernel = random_filtering(seed, bench.arena);
-            Plan plan = plan_kernel(kernel, &bench.target, NULL, bench.arena);
-            ck_assert_int_eq(plan.schedule.is_winograd, bench.target.has_fma);
-            check_kernel(&bench, kernel, seed);
+        if (group->is_cut) {
+            bench.target.schedule.l1 = CASE_L1;
+            bench.target.schedule.l2 = CASE_L2;
         }
-        bench_close(&bench);
-    }
-}
-END_TEST
-
-START_TEST(contractions)
-{
-    check_kind(RANDOM_contraction);
-}
-END_TEST
-
-START_TEST(contractions_of_bf16)
-{
-    check_kind(RANDOM_contraction_of_bf16);
-}
-END_TEST
-
-static Scalar widened(Kernel *kernel, Scalar value)
-{
-    bool is_wide = kernel->scalar.at[value.id].type == TYPE_f32;
-    return is_wide ? value : kernel_apply(kernel, SCALAR_cast, TYPE_f32, &value);
-}
-
-static Scalar load_matrix(Kernel *kernel, Type type, Affine row, Affine column, int64_t rows,
-                          int64_t columns)
-{
-    Access access = {.rank = 2, .stride = {columns, 1}};
-    access.at[0] = (Coordinate){.affine = row, .divisor = 1, .extent = rows};
-    access.at[1] = (Coordinate){.affine = column, .divisor = 1, .extent = columns};
-    access.buffer = kernel_buffer(kernel, type, rows * columns, false);
-    return widened(kernel, kernel_load(kernel, &access));
-}
-
-/* layout: bit 0: a is [k, m]; bit 1: b is [n, k]; bit 2: the result is [n, m]. */
-static Kernel *product(Arena *arena, Type type, int64_t m, int64_t n, int64_t k, int layout)
-{
-    Kernel *kernel = kernel_new(arena);
-    Affine i = affine_axis(kernel_axis(kernel, AXIS_parallel, m));
-    Affine j = affine_axis(kernel_axis(kernel, AXIS_parallel, n));
-    Affine l = affine_axis(kernel_axis(kernel, AXIS_reduction, k));
-    Scalar a =
-        layout & 1 ? load_matrix(kernel, type, l, i, k, m) : load_matrix(kernel, type, i, l, m, k);
-    Scalar b =
-        layout & 2 ? load_matrix(kernel, type, j, l, n, k) : load_matrix(kernel, type, l, j, k, n);
-    Scalar factors[] = {a, b};
-    Scalar sum =
-        kernel_reduce(kernel, REDUCE_add, 4, kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
-    Access access = {.rank = 2, .stride = {n, 1}};
-    access.at[0] = (Coordinate){.affine = i, .divisor = 1, .extent = m};
-    access.at[1] = (Coordinate){.affine = j, .divisor = 1, .extent = n};
-    if (layout & 4) access.stride[0] = 1, access.stride[1] = m;
-    access.buffer = kernel_buffer(kernel, TYPE_f32, m * n, true);
-    kernel_store(kernel, &access, sum, false);
-    return kernel;
-}
-
-static void check_products(Type type)
-{
-    static const int64_t extent[] = {1, 2, 3, 15, 16, 17, 33, 70};
-    enum { EXTENTS = sizeof extent / sizeof *extent };
-    for (int level = 0; level < LEVELS; level++) {
-        Bench bench;
-        if (!bench_open(&bench, levels[level])) continue;
-        for (int i = 0; i < 2 * EXTENTS; i++) {
-            int64_t m = extent[i % EXTENTS], n = extent[i * 5 / 3 % EXTENTS];
-            int64_t k = extent[(i * 3 + 4) % EXTENTS];
-            Kernel *kernel = product(bench.arena, type, m, n, k, i % 8);
-            check_kernel(&bench, kernel, (uint64_t)i);
-        }
-        /* Many steps over k: factors that are packed block by block where they lie far apart. */
-        for (int layout = 1; layout < 8; layout += 2) {
-            Kernel *kernel = product(bench.arena, type, 15, 136, 1030 + 7 * layout, layout);
-            check_kernel(&bench, kernel, (uint64_t)layout);
-        }
-        bench_close(&bench);
-    }
-}
-
-START_TEST(products)
-{
-    check_products(TYPE_f32);
-}
-END_TEST
-
-START_TEST(products_of_bf16)
-{
-    check_products(TYPE_bf16);
-}
-END_TEST
-
-/* Schedules that cut everything there is to cut: several groups of panels, parts of k, factors packed once for all groups. */
-START_TEST(small_caches)
-{
-    for (int level = 0; level < LEVELS; level++) {
-        Bench bench;
-        if (!bench_open(&bench, levels[level])) continue;
-        bench.target.schedule.l1 = 8 << 10;
-        bench.target.schedule.l2 = 64 << 10;
-        for (uint64_t seed = first_seed(); seed < end_seed(); seed++) {
-            RandomKind kind = seed % 2 ? RANDOM_contraction_of_bf16 : RANDOM_contraction;
-            check_kernel(&bench, random_kernel(kind, seed, bench.arena), seed);
-        }
-        for (int layout = 0; layout < 8; layout++) {
-            Type type = layout % 3 ? TYPE_bf16 : TYPE_f32;
-            Kernel *kernel = product(bench.arena, type, 39, 136 + layout, 390 + layout, layout);
-            check_kernel(&bench, kernel, (uint64_t)layout);
-        }
-        bench_close(&bench);
-    }
-}
-END_TEST
-
-/* is_last: images have their channels innermost. */
-typedef struct Convolution {
-    int64_t batch, channels, out, side, taps, padding, stride;
-    bool is_last;
-    Type type;
-} Convolution;
-
-static Affine axis_of(Kernel *kernel, AxisKind kind, int64_t extent)
-{
-    return affine_axis(kernel_axis(kernel, kind, extent));
-}
-
-/* Rank 4, row-major or with axis 1 innermost; coordinates 2 and 3 guarded if `guarded`. */
-static Access image(uint32_t buffer, const Affine *at, const int64_t *extent, bool guarded,
-                    bool is_last)
-{
-    Access access = {.buffer = buffer, .rank = 4};
-    int64_t stride = 1;
-    for (int n = 4; n-- > 0;) {
-        int d = !is_last || n == 0 ? n : n == 3 ? 1 : n + 1;
-        access.stride[d] = stride;
-        access.at[d] = (Coordinate){.affine = at[d], .divisor = 1, .extent = extent[d]};
-        access.at[d].guarded = guarded && d >= 2;
-        stride *= extent[d];
-    }
-    return access;
-}
-
-static Scalar load_image(Kernel *kernel, Type type, const Affine *at, const int64_t *extent,
-                         bool guarded, bool is_last)
-{
-    int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
-    uint32_t buffer = kernel_buffer(kernel, type, elements, false);
-    Access access = image(buffer, at, extent, guarded, is_last);
-    return widened(kernel, kernel_load(kernel, &access));
-}
-
-/* of_weights: the gradient of the weights, which sums over images and pixels; else the output, which sums over channels and taps. */
-static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
-{
-    Kernel *kernel = kernel_new(arena);
-    int64_t side = (c.side + 2 * c.padding - c.taps) / c.stride + 1;
-    AxisKind pixel = of_weights ? AXIS_reduction : AXIS_parallel;
-    AxisKind tap = of_weights ? AXIS_parallel : AXIS_reduction;
-    Affine n = axis_of(kernel, pixel, c.batch), o = axis_of(kernel, AXIS_parallel, c.out);
-    Affine y = axis_of(kernel, pixel, side), x = axis_of(kernel, pixel, side);
-    Affine i = axis_of(kernel, tap, c.channels);
-    Affine u = axis_of(kernel, tap, c.taps), v = axis_of(kernel, tap, c.taps);
-    Affine row = affine_add(affine_add(affine_scale(y, c.stride), u), affine_constant(-c.padding));
-    Affine column =
-        affine_add(affine_add(affine_scale(x, c.stride), v), affine_constant(-c.padding));
-    const int64_t in[] = {c.batch, c.channels, c.side, c.side},
-                  out[] = {c.batch, c.out, side, side},
-                  taps[] = {c.out, c.channels, c.taps, c.taps};
-    const Affine of_out[] = {n, o, y, x}, of_taps[] = {o, i, u, v};
-    Scalar factors[2] = {of_weights ? load_image(kernel, c.type, of_out, out, false, c.is_last)
-                                    : load_image(kernel, c.type, of_taps, taps, false, false)};
-    Affine of_in[] = {n, i, row, column};
-    factors[1] = load_image(kernel, c.type, of_in, in, c.padding > 0, c.is_last);
-    uint32_t reduced = 0;
-    for (uint32_t a = 0; a < kernel->axis.count; a++)
-        if (kernel->axis.at[a].kind == AXIS_reduction) reduced |= 1u << a;
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
-                               kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
-    const int64_t *extent = of_weights ? taps : out;
-    int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
-    Access to = image(kernel_buffer(kernel, TYPE_f32, elements, true),
-                      of_weights ? of_taps : of_out, extent, false, c.is_last && !of_weights);
-    kernel_store(kernel, &to, sum, false);
-    return kernel;
-}
-
-/* (y + padding - u) / stride: a pixel of the output, where it is one. */
-static Coordinate source(Affine y, Affine tap, Convolution c, int64_t side)
-{
-    Affine at = affine_add(affine_add(y, affine_scale(tap, -1)), affine_constant(c.padding));
-    return (Coordinate){.affine = at, .divisor = c.stride, .extent = side, .guarded = true};
-}
-
-/* The gradient of the input: sums over output channels and taps. */
-static Kernel *input_gradient(Arena *arena, Convolution c)
-{
-    Kernel *kernel = kernel_new(arena);
-    int64_t side = (c.side + 2 * c.padding - c.taps) / c.stride + 1;
-    Affine n = axis_of(kernel, AXIS_parallel, c.batch),
-           i = axis_of(kernel, AXIS_parallel, c.channels);
-    Affine y = axis_of(kernel, AXIS_parallel, c.side), x = axis_of(kernel, AXIS_parallel, c.side);
-    Affine o = axis_of(kernel, AXIS_reduction, c.out);
-    Affine u = axis_of(kernel, AXIS_reduction, c.taps), v = axis_of(kernel, AXIS_reduction, c.taps);
-    const int64_t in[] = {c.batch, c.channels, c.side, c.side},
-                  out[] = {c.batch, c.out, side, side},
-                  taps[] = {c.out, c.channels, c.taps, c.taps};
-    Scalar factors[2] = {load_image(kernel, c.type, (Affine[]){o, i, u, v}, taps, false, false)};
-    uint32_t buffer = kernel_buffer(kernel, c.type, c.batch * c.out * side * side, false);
-    Access from = image(buffer, (Affine[]){n, o, y, x}, out, false, c.is_last);
-    from.at[2] = source(y, u, c, side);
-    from.at[3] = source(x, v, c, side);
-    factors[1] = widened(kernel, kernel_load(kernel, &from));
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, 7u << 4,
-                               kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
-    buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.channels * c.side * c.side, true);
-    Access to = image(buffer, (Affine[]){n, i, y, x}, in, false, c.is_last);
-    kernel_store(kernel, &to, sum, false);
-    return kernel;
-}
-
-static void check_convolutions(Type type)
-{
-    static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},        {3, 3, 17, 9, 3, 1, 1},
-                                      {2, 16, 16, 8, 3, 1, 1},       {2, 5, 33, 7, 3, 1, 2},
-                                      {1, 4, 2, 33, 5, 2, 1},        {4, 20, 8, 5, 1, 0, 2},
-                                      {2, 12, 35, 7, 3, 1, 1, true}, {5, 24, 16, 10, 3, 1, 1, true},
-                                      {3, 33, 9, 11, 3, 1, 2, true}};
-    for (int level = 0; level < LEVELS; level++) {
-        Bench bench;
-        if (!bench_open(&bench, levels[level])) continue;
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-            Convolution c = all[i];
-            c.type = type;
-            check_kernel(&bench, convolution(bench.arena, c, false), i);
-            check_kernel(&bench, convolution(bench.arena, c, true), i);
-            check_kernel(&bench, input_gradient(bench.arena, c), i);
-        }
-        bench_close(&bench);
-    }
-}
-
-START_TEST(convolutions)
-{
-    check_convolutions(TYPE_f32);
-}
-END_TEST
-
-START_TEST(convolutions_of_bf16)
-{
-    check_convolutions(TYPE_bf16);
-}
-END_TEST
-
-static const struct RowKernel {
-    const char *name, *text;
-} row_kernels[] = {
-#define KERNEL(name, text) {#name, text},
-#include "tests/unit/row_kernels.def"
-#undef KERNEL
-};
-
-START_TEST(rows)
-{
-    for (int level = 0; level < LEVELS; level++) {
-        Bench bench;
-        if (!bench_open(&bench, levels[level])) continue;
-        Context context = {.arena = bench.arena, .sources = sources_new(bench.arena)};
-        context.report = report_new(bench.arena, context.sources);
-        for (size_t i = 0; i < sizeof row_kernels / sizeof *row_kernels; i++) {
-            const char *text = row_kernels[i].text;
-            uint32_t source =
-                sources_add(context.sources, row_kernels[i].name, text, strlen(text), false);
-            const Kernel *kernel = kernel_parse(&context, bench.arena, source);
-            ck_assert_msg(kernel, "%s is no kernel", row_kernels[i].name);
-            check_kernel(&bench, kernel, i);
-        }
+        group->each(&(CaseSink){.arena = bench.arena, .take = take_case, .user = &bench});
         bench_close(&bench);
     }
 }
@@ -473,27 +120,42 @@ START_TEST(unknown_target)
 }
 END_TEST
 
-static void add_tests(TCase *tests)
+/* Its code can be made all the same. */
+START_TEST(what_the_host_does_not_run)
 {
-    tcase_add_test(tests, elementwise);
-    tcase_add_test(tests, reductions);
-    tcase_add_test(tests, scatters);
-    tcase_add_test(tests, extremes);
-    tcase_add_test(tests, contractions);
-    tcase_add_test(tests, filterings);
-    tcase_add_test(tests, products);
-    tcase_add_test(tests, products_of_bf16);
-    tcase_add_test(tests, small_caches);
-    tcase_add_test(tests, convolutions);
-    tcase_add_test(tests, convolutions_of_bf16);
-    tcase_add_test(tests, contractions_of_bf16);
-    tcase_add_test(tests, rows);
+#ifdef __x86_64__
+    const char *elsewhere = "neon";
+#else
+    const char *elsewhere = "avx2";
+#endif
+    Arena *arena = arena_open(&host_default);
+    Report *report = report_new(arena, sources_new(arena));
+    CpuTarget target;
+    ck_assert_int_eq(cpu_target(elsewhere, 1, report, &target), STATUS_ok);
+    ck_assert_int_eq(cpu_can_run(&target, report), STATUS_usage);
+    ck_assert_uint_eq(report_errors(report), 1);
+    arena_close(arena);
+}
+END_TEST
+
+/* Test cases of their own, so that CK_RUN_CASE chooses among them. */
+static void add_tests(Suite *suite)
+{
+    for (uint32_t i = 0; i < case_group_count; i++) {
+        TCase *tests = tcase_create(case_groups[i].name);
+        tcase_set_timeout(tests, 120);
+        tcase_add_loop_test(tests, code_computes_what_the_kernel_means, (int)i, (int)i + 1);
+        suite_add_tcase(suite, tests);
+    }
+    TCase *tests = tcase_create("targets");
     tcase_add_test(tests, unknown_target);
+    tcase_add_test(tests, what_the_host_does_not_run);
+    suite_add_tcase(suite, tests);
 }
 #else
-static void add_tests(TCase *tests)
+static void add_tests(Suite *suite)
 {
-    (void)tests; /* the backend is not in this build */
+    (void)suite; /* the backend is not in this build */
 }
 #endif
 
@@ -501,9 +163,6 @@ Suite *suite_cpu(void);
 Suite *suite_cpu(void)
 {
     Suite *suite = suite_create("cpu");
-    TCase *tests = tcase_create("cpu");
-    tcase_set_timeout(tests, 120);
-    add_tests(tests);
-    suite_add_tcase(suite, tests);
+    add_tests(suite);
     return suite;
 }
