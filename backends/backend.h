@@ -27,6 +27,7 @@ typedef struct BackendStatistics {
     double compile_seconds;
     uint32_t kernels, compiled, cached; /* structures; of which compiled now, and read from the cache */
     uint32_t chains;                    /* of calls that run slice by slice */
+    uint32_t tuned;                     /* plans of kernels, alone or in chains, whose schedule was measured */
     int64_t scratch;                    /* bytes allocated for all threads to pack, sum and keep slices in */
 } BackendStatistics;
 

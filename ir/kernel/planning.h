@@ -20,6 +20,7 @@ typedef struct Planning {
     const Kernel *kernel;
     const ScheduleTarget *target;
     const Slices *slices; /* NULL: none are asked for */
+    ScheduleChoice choice;
     Arena *arena;
     Products products;
     int64_t k; /* points of the reduction axes */

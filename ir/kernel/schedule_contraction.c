@@ -104,9 +104,10 @@ static double step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
 
 static uint32_t most_rows(const Planning *p, uint32_t vectors)
 {
-    if (p->products == PRODUCTS_tiles) return TILE_ROWS;
     uint32_t rows = (p->target->registers - 1 - vectors) / vectors;
-    return rows < 1 ? 1 : rows > MAX_ROWS ? MAX_ROWS : rows;
+    rows = rows < 1 ? 1 : rows > MAX_ROWS ? MAX_ROWS : rows;
+    if (p->products == PRODUCTS_tiles) rows = TILE_ROWS;
+    return p->choice.rows && p->choice.rows < rows ? p->choice.rows : rows;
 }
 
 /* Rows of the tile that cover `extent` in the least time; *cost: of covering it, for one step over k. */
@@ -115,7 +116,8 @@ static uint32_t best_rows(const Planning *p, int64_t extent, uint32_t most, uint
 {
     uint32_t best = 1;
     *cost = -1;
-    for (uint32_t rows = 1; rows <= most && rows <= extent; rows++) {
+    uint32_t least = !p->choice.rows ? 1 : most < extent ? most : (uint32_t)extent;
+    for (uint32_t rows = least; rows <= most && rows <= extent; rows++) {
         int64_t full = extent / rows, rest = extent % rows;
         double now = (double)full * step_cost(p, rows * whole, vectors);
         if (rest) now += step_cost(p, (uint32_t)rest * whole, vectors);
@@ -231,7 +233,15 @@ static uint32_t most_vectors(const Planning *p)
     return p->products == PRODUCTS_tiles ? 2 : 4;
 }
 
-static Candidate choose_vector(const Planning *p, const Contraction *contraction)
+static bool is_chosen(const ScheduleChoice *choice, int side, const Candidate *c)
+{
+    return (!choice->side || choice->side == (uint32_t)side + 1) &&
+           (!choice->vector || choice->vector == c->vector.id) &&
+           (!choice->vectors || choice->vectors == c->vectors);
+}
+
+static Candidate choose_vector(const Planning *p, const Contraction *contraction,
+                               const ScheduleChoice *choice)
 {
     Candidate best = {.of = *contraction, .vectors = 1, .cost = -1};
     for (int side = 0; side < 2; side++) {
@@ -242,6 +252,7 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
             c.vector = (Axis){i + 1};
             int64_t most = plan_ceiling(plan_extent(p, c.vector), p->target->lanes);
             for (c.vectors = 1; c.vectors <= most_vectors(p) && c.vectors <= most; c.vectors++) {
+                if (!is_chosen(choice, side, &c)) continue;
                 c.cost = candidate_cost(p, &c);
                 if (best.cost < 0 || c.cost < best.cost) best = c;
             }
@@ -269,16 +280,18 @@ static void choose_outer(const Planning *p, Schedule *s)
 static void cut_k(const Planning *p, Schedule *s)
 {
     uint32_t inner = p->inner_k.id - 1;
+    int64_t block = p->choice.k_block ? p->choice.k_block : CUT;
     if (!s->vector.id || s->tile_count != 1 || p->k != plan_extent(p, p->inner_k) ||
-        p->k < CUT_FROM)
+        p->k < (p->choice.k_block ? block + 1 : CUT_FROM))
         return;
-    if (has_guards(p, s->of.a) || has_guards(p, s->of.b) ||
-        plan_reads_along(p, s->of.a, p->inner_k) || !plan_reads_along(p, s->of.a, s->tile[0].axis))
+    if (has_guards(p, s->of.a) || has_guards(p, s->of.b)) return;
+    if (!p->choice.k_block && (plan_reads_along(p, s->of.a, p->inner_k) ||
+                               !plan_reads_along(p, s->of.a, s->tile[0].axis)))
         return;
     if (s->of.k != 1u << inner) return;
     s->waits = true;
-    s->k_block = CUT;
-    s->k = CUT;
+    s->k_block = block;
+    s->k = block;
 }
 
 /* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
@@ -291,9 +304,12 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     s->panels = 1;
     s->pack = s->width > 1 && (c->reading != READ_contiguous || (tiles >= 4 && columns > 1) ||
                                (tiles > 1 && is_computed(p, c->of.b)));
+    if (p->choice.pack_b && s->width > 1 && c->reading == READ_contiguous)
+        s->pack = p->choice.pack_b == 2;
     s->pack_transposed = s->pack && c->reading == READ_transposed;
     if (!s->pack) return;
-    int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
+    int64_t fitting =
+        p->choice.panels ? p->choice.panels : p->target->l2 / 2 / (column ? column : 1);
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
 }
 
@@ -304,11 +320,13 @@ static void choose_rows(const Planning *p, Schedule *s)
     s->pack_a = PACK_A_none;
     if (!s->tile_count) return;
     int64_t whole = s->rows / s->tile[0].block;
+    bool is_wanted = p->choice.pack_a == 2;
     /* Of one point of k there is nothing to bring together. */
-    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !has_guards(p, s->of.a)) {
+    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !has_guards(p, s->of.a) &&
+        p->choice.pack_a != 1) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
-            if (is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
-        } else if (s->tile_count == 1 && (s->waits || s->panels >= PACK_A_PANELS) &&
+            if (is_wanted || is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
+        } else if (s->tile_count == 1 && (is_wanted || s->waits || s->panels >= PACK_A_PANELS) &&
                    plan_reads_along(p, s->of.a, s->tile[0].axis)) {
             s->pack_a = PACK_A_along_rows;
         }
@@ -333,7 +351,8 @@ void plan_loops(const Planning *p, Schedule *s)
     for (uint32_t i = 0; i < s->tile_count; i++)
         tiled |= 1u << (s->tile[i].axis.id - 1);
     for (int of_b = 1; of_b >= 0; of_b--)
-        for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
+        for (uint32_t n = 0; n < p->kernel->axis.count; n++) {
+            uint32_t i = p->choice.order == 2 ? p->kernel->axis.count - 1 - n : n;
             bool is_of_b = !(s->of.m >> i & 1);
             if (p->kernel->axis.at[i].kind == AXIS_reduction || tiled >> i & 1) continue;
             if (p->kernel->axis.at[i].extent == 1 || is_of_b != (of_b == 1)) continue;
@@ -425,6 +444,7 @@ void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
         m * (plan_reads_along(p, s->of.a, p->inner_k) ? PACK[READ_contiguous] : READ_AGAIN);
     double moved = MOVED * n * m / (double)p->k;
     bool by_columns = s->vector.id && again_a + moved < again_b;
+    if (p->choice.split && s->vector.id) by_columns = p->choice.split == 2;
     if (by_columns) split_columns(p, s, parts);
     if (s->task_count == 0 || s->tasks < parts) split_rows(p, s, parts);
     if (!by_columns && s->vector.id && s->tasks < parts) split_columns(p, s, parts);
@@ -509,6 +529,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
 {
     Schedule s = {
         .contraction = true, .of = best->of, .vector = best->vector, .unroll = 1, .k = p->k};
+    s.cost = best->cost;
     s.width = best->vector.id ? p->target->lanes : 1;
     s.vectors = best->vectors;
     plan_tile(p, best, &s);
@@ -527,9 +548,11 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
 }
 
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
-                              const ScheduleTarget *target, const Slices *slices, Arena *arena)
+                              const ScheduleTarget *target, const Slices *slices,
+                              const ScheduleChoice *choice, Arena *arena)
 {
     Planning p = {.kernel = kernel, .target = target, .slices = slices, .arena = arena};
+    if (choice) p.choice = *choice;
     p.k = plan_points(&p, contraction->k);
     for (uint32_t i = 0; i < kernel->axis.count; i++)
         if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))
@@ -540,11 +563,13 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     const bool *product = kernel_needed(kernel, contraction->sum, arena);
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
         p.finishes[i] &= !product[i];
-    Candidate best = choose_vector(&p, contraction);
+    Candidate best = choose_vector(&p, contraction, &p.choice);
+    if (best.cost < 0) best = choose_vector(&p, contraction, &(ScheduleChoice){0});
     if (p.products) return settle_pairs(&p, &best);
     Schedule s = settle(&p, &best, false), outer;
     if (!has_guards(&p, s.of.a) && !has_guards(&p, s.of.b)) return s;
-    if (s.copy_count && box_bytes(&s) <= target->l1) return s;
+    if (p.choice.around == 1) return s;
+    if (p.choice.around != 2 && s.copy_count && box_bytes(&s) <= target->l1) return s;
     outer = settle(&p, &best, true);
     return outer.copy_count && (outer.k_outer || outer.k_block) ? outer : s;
 }

@@ -61,11 +61,10 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
 #define DENORMALS_ARE_0 0x8040
 
 /* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
-static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
+static void check_plan(Bench *bench, const Kernel *kernel, Plan plan, uint64_t seed)
 {
     const char *wrong = kernel_verify(kernel, bench->arena);
     ck_assert_msg(!wrong, "seed %lu: %s", (unsigned long)seed, wrong);
-    Plan plan = plan_kernel(kernel, &bench->target, NULL, bench->arena);
     bool is_whole = plan.schedule.contraction && !bench->target.has_fma;
     Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
@@ -82,10 +81,16 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
     int differs = buffers_differ(kernel, &expected, &buffers, &element);
     Text text = {.arena = bench->arena};
     kernel_print(&text, kernel);
+    if (differs >= 0) schedule_print(&text, &plan.schedule);
     ck_assert_msg(differs < 0, "%s, seed %lu: buffer %d, element %ld\n%s", bench->target.name,
                   (unsigned long)seed, differs, (long)element, text.at);
     buffers_free(&expected);
     buffers_free(&buffers);
+}
+
+static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
+{
+    check_plan(bench, kernel, plan_kernel(kernel, &bench->target, NULL, NULL, bench->arena), seed);
 }
 
 /* MLC_KERNELS raises the number of kernels of a kind, which begin at MLC_SEED. */
@@ -414,6 +419,69 @@ START_TEST(convolutions_of_bf16)
 }
 END_TEST
 
+static void check_choices(Bench *bench, const Kernel *kernel, uint64_t seed)
+{
+    ScheduleChoice choice[CHOICE_MOST], none = {0};
+    Workload w = workload_of(kernel, &bench->target, NULL, bench->arena);
+    if (!w.is_contraction) return;
+    uint32_t count = schedule_choices(w.kernel, &w.contraction, &bench->target.schedule, NULL,
+                                      &none, choice, bench->arena);
+    for (uint32_t i = 0; i < count; i++)
+        check_plan(bench, kernel, workload_plan(&w, &choice[i]), seed);
+}
+
+/* What no search would propose, as a record of another machine may. */
+static void check_wild_choices(Bench *bench, const Kernel *kernel, uint64_t seed)
+{
+    uint32_t random = (uint32_t)seed * 2654435761u;
+    Workload w = workload_of(kernel, &bench->target, NULL, bench->arena);
+    for (int i = 0; i < 4; i++) {
+        ScheduleChoice choice = {0};
+#define CHOICE(name)                                                                               \
+    random = random * 1664525u + 1013904223u;                                                      \
+    if (random >> 30) choice.name = (random >> 20) % (random >> 29 & 1 ? 3 : 40);
+#include "ir/kernel/choice.def"
+#undef CHOICE
+        check_plan(bench, kernel, workload_plan(&w, &choice), seed);
+    }
+}
+
+static void check_all_choices(const char *level,
+                              void (*check)(Bench *bench, const Kernel *kernel, uint64_t seed))
+{
+    static const Convolution some[] = {{2, 3, 17, 6, 3, 1, 1}, {2, 5, 9, 7, 3, 1, 2, true}};
+    Bench bench;
+    if (!bench_open(&bench, level)) return;
+    for (uint64_t seed = first_seed(); seed < end_seed(); seed += 2) {
+        RandomKind kind = seed % 3 ? RANDOM_contraction : RANDOM_contraction_of_bf16;
+        check(&bench, random_kernel(kind, seed, bench.arena), seed);
+    }
+    for (int layout = 0; layout < 4; layout++) {
+        Type type = layout == 2 ? TYPE_bf16 : TYPE_f32;
+        check(&bench, product(bench.arena, type, 27, 72, 150, layout), (uint64_t)layout);
+    }
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        Convolution c = some[i];
+        c.type = TYPE_f32;
+        check(&bench, convolution(bench.arena, c, false), i);
+        check(&bench, convolution(bench.arena, c, true), i);
+        check(&bench, input_gradient(bench.arena, c), i);
+    }
+    bench_close(&bench);
+}
+
+START_TEST(every_choice)
+{
+    check_all_choices(levels[_i], check_choices);
+}
+END_TEST
+
+START_TEST(wild_choices)
+{
+    check_all_choices(levels[_i], check_wild_choices);
+}
+END_TEST
+
 static const struct RowKernel {
     const char *name, *text;
 } row_kernels[] = {
@@ -466,6 +534,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, convolutions);
     tcase_add_test(tests, convolutions_of_bf16);
     tcase_add_test(tests, contractions_of_bf16);
+    tcase_add_loop_test(tests, every_choice, 0, LEVELS);
+    tcase_add_loop_test(tests, wild_choices, 0, LEVELS);
     tcase_add_test(tests, rows);
     tcase_add_test(tests, unknown_target);
 }
