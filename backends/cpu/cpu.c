@@ -355,4 +355,5 @@ const Backend backend_cpu = {
     .statistics = statistics_of,
     .profile = profile,
     .dump = dump,
+    .tune = tune_entry,
 };

@@ -40,4 +40,7 @@ Status device_link(Device *device, Context *context, const Plan *const *plan, ui
 Status device_keep(Device *device, Context *context, const Plan *plan);
 KernelCode device_code(const Device *device, const Plan *plan); /* of a plan that was linked */
 
+/* tune.c: Backend.tune */
+Status tune_entry(Device *device, Context *context, const BackendEntry *entry, Tuning *tuning);
+
 #endif

@@ -78,6 +78,7 @@ static void propose(Search *s, ScheduleChoice choice)
     bool is_good = made.sliced == s->own.sliced && made.scratch <= most_scratch(s) &&
                    made.cost <= TOO_DEAR * s->own.cost;
     if (s->count && (!is_good || !is_new(s, hash))) return;
+    if (choice.rows > made.rows) choice.rows = made.rows; /* as many as there may be */
     s->found[s->count] = (Found){choice, made.cost, hash, s->count};
     s->count++;
 }
