@@ -168,20 +168,14 @@ static void prepare(const Stand *stand, bool is_first)
         }
 }
 
-static Status run_alone(const Stand *stand, const Entrant *entrant, Arena *arena)
-{
-    Entrant alone = {.plan = entrant->plan};
-    return race_heat(stand, &alone, 1, 1, 0, arena);
-}
-
 Status race_check(Stand *stand, const Entrant *entrant, uint32_t count, Arena *arena)
 {
     prepare(stand, true);
-    TRY(run_alone(stand, &entrant[0], arena));
+    TRY(race_run(stand, &entrant[0], arena));
     memcpy(stand->expected, stand->block, (size_t)stand->bytes);
     for (uint32_t i = 1; i < count; i++) {
         prepare(stand, false);
-        TRY(run_alone(stand, &entrant[i], arena));
+        TRY(race_run(stand, &entrant[i], arena));
         if (!memcmp(stand->expected, stand->block, (size_t)stand->bytes)) continue;
         Text text = {.arena = arena};
         choice_print(&text, &entrant[i].choice);
