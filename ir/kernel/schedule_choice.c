@@ -140,7 +140,10 @@ static void propose_rest(Search *s)
     vary(s, offsetof(ScheduleChoice, panels), s->own.panels * 2);
     for (uint32_t block = 128; block <= 1024; block *= 2)
         vary(s, offsetof(ScheduleChoice, k_block), block);
-    vary(s, offsetof(ScheduleChoice, k_block), UINT32_MAX);
+    int64_t all = 1;
+    for (uint32_t i = 0; i < s->kernel->axis.count; i++)
+        if (s->contraction->k >> i & 1) all *= s->kernel->axis.at[i].extent;
+    if (all < UINT32_MAX) vary(s, offsetof(ScheduleChoice, k_block), (uint32_t)all);
 }
 
 static int by_cost(const void *x, const void *y)
