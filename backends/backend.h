@@ -27,8 +27,27 @@ typedef struct BackendStatistics {
     double compile_seconds;
     uint32_t kernels, compiled, cached; /* structures; of which compiled now, and read from the cache */
     uint32_t chains;                    /* of calls that run slice by slice */
+    uint32_t tuned;                     /* plans of kernels, alone or in chains, whose schedule was measured */
     int64_t scratch;                    /* bytes allocated for all threads to pack, sum and keep slices in */
 } BackendStatistics;
+
+/* A kernel as an entry runs it, measured under its schedules. */
+typedef struct TunedKernel {
+    uint32_t call;        /* the first of those that run it so */
+    uint32_t calls;       /* how many they are */
+    int64_t slices;       /* it is run in, one of a chain; 0: by itself */
+    uint32_t schedules;   /* tried, the model's own included */
+    double before, after; /* seconds of a call: as the model says; with what was chosen */
+    const char *choice;   /* "rows 6, panels 4"; "": the model's schedule stays */
+} TunedKernel;
+
+typedef struct Tuning {
+    int64_t repeat; /* rounds that what may be best is measured in; 0: as many as it takes */
+    /* Before each kernel, and after the last with done = all.  False: stop, and keep what was found. */
+    bool (*goes_on)(void *user, uint32_t done, uint32_t all);
+    void *user;
+    LIST(TunedKernel) kernel; /* costliest first */
+} Tuning;
 
 typedef struct Device Device;         /* an opened backend: threads, JIT, cache */
 typedef struct Executable Executable; /* one compiled entry */
@@ -55,6 +74,9 @@ typedef struct Backend {
     void (*profile)(Executable *executable, bool on, Profile *profile);
     /* Text of a compile stage for `mlc dump` ("llvm", "asm"); NULL function: none. */
     Status (*dump)(Device *device, Context *context, const BackendEntry *entry, const char *stage, Text *out);
+    /* Measures other schedules of the entry's kernels, and keeps in the cache which are better than the model's: later compilations take
+     * those, to the same bits.  STATUS_interrupted: goes_on said so.  NULL function: not offered. */
+    Status (*tune)(Device *device, Context *context, const BackendEntry *entry, Tuning *tuning);
 } Backend;
 
 /* The backends of backends.def, in order of preference. */

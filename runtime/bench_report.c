@@ -1,5 +1,6 @@
 /* The results of `mlc bench`: a table, JSON, a Chrome trace. */
 #include "runtime/bench.h"
+#include "runtime/label.h"
 
 #include "ir/kernel/contraction.h"
 
@@ -34,27 +35,6 @@ static double fraction(const Benching *b)
     return least / bench_median(b);
 }
 
-static void add_escaped(Text *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            text_add(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            text_add(out, "\\u%04x", (unsigned)*text);
-        else
-            text_put(out, text, 1);
-    }
-}
-
-/* "model.mlc:12", or nothing. */
-static const char *line_of(const Benching *b, const Call *call)
-{
-    Text text = {.arena = b->model->arena};
-    const Source *source = sources_get(b->model->context.sources, call->at.source);
-    if (source) text_add(&text, "%s:%u", source->path, source_place(source, call->at.begin).line);
-    return text_done(&text);
-}
-
 /* --- JSON ----------------------------------------------------------------------------------------------------------------- */
 
 static void json_kernels(Benching *b)
@@ -64,9 +44,9 @@ static void json_kernels(Benching *b)
     for (uint32_t i = 0; b->call_seconds && i < m->call.count; i++) {
         const Call *call = &m->call.at[i];
         text_add(&b->text, "%s{\"label\":\"", i ? "," : "");
-        add_escaped(&b->text, call->label);
+        text_json(&b->text, call->label);
         text_add(&b->text, "\",\"line\":\"");
-        add_escaped(&b->text, line_of(b, call));
+        text_json(&b->text, call_line(b->model, call));
         text_add(&b->text,
                  "\",\"kernel\":%u,\"seconds\":%.6g,\"flops\":%lld,\"bytes\":%lld,\"fraction_of_"
                  "peak\":%.4g}",
@@ -124,7 +104,8 @@ static void write_kernels(Benching *b)
         beyond |= least_seconds(b, call) > s;
         text_add(&b->text, "%10.1f %6.1f%% %9.1f %9.1f %8.0f%%  k%u %s  %s\n", s * 1e6,
                  100 * s / total, (double)call->flops / s * 1e-9, (double)call->bytes / s * 1e-9,
-                 100 * least_seconds(b, call) / s, call->kernel, call->label, line_of(b, call));
+                 100 * least_seconds(b, call) / s, call->kernel, call->label,
+                 call_line(b->model, call));
     }
     if (beyond)
         text_add(
@@ -178,10 +159,10 @@ static void trace_share(const Benching *b, const Call *call, Interval share, uin
 {
     text_add(out, ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":%.3f,\"dur\":%.3f,\"name\":\"",
              thread, share.begin * 1e6, (share.end - share.begin) * 1e6);
-    const char *line = line_of(b, call);
-    add_escaped(out, call->label);
+    const char *line = call_line(b->model, call);
+    text_json(out, call->label);
     if (*line) text_add(out, " ");
-    add_escaped(out, line);
+    text_json(out, line);
     text_add(out, "\",\"args\":{\"kernel\":%u,\"flops\":%lld,\"bytes\":%lld}}", call->kernel,
              (long long)call->flops, (long long)call->bytes);
 }
@@ -192,7 +173,7 @@ void bench_trace(const Benching *b, Text *out)
     const Module *m = b->entry->module;
     text_add(out, "{\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{"
                   "\"name\":\"");
-    add_escaped(out, b->name);
+    text_json(out, b->name);
     text_add(out, "\"}}");
     for (uint32_t thread = 0; thread < b->profile.threads; thread++)
         text_add(out,

@@ -169,6 +169,13 @@ Status compiled_memory(mlc_model *model, const Compiled *c, int64_t *bytes)
     return STATUS_ok;
 }
 
+Status compiled_tune(mlc_model *model, const Compiled *c, Tuning *tuning)
+{
+    TRY(open_device(model));
+    BackendEntry entry = {c->elaborated->program, c->graph, c->module};
+    return model->backend->tune(model->device, &model->context, &entry, tuning);
+}
+
 /* Kernels and plan; under a budget once more, with what the threads' scratch leaves of it, where the free plan takes too much. */
 static Status lower(mlc_model *model, Compiled *c, PassOptions *options)
 {
@@ -220,6 +227,8 @@ static void tell_compiled(mlc_model *model, const Compiled *c, double seconds)
     Text text = {.arena = model->arena};
     text_add(&text, "%s, batch %lld: ", entry_name[c->kind], (long long)c->batch);
     if (c->module) text_add(&text, "%u kernels, ", c->module->call.count);
+    uint32_t tuned = c->executable ? model->backend->statistics(c->executable).tuned : 0;
+    if (tuned) text_add(&text, "%u tuned, ", tuned);
     text_add(&text, "%.2f s", seconds);
     mlc_event event = {.kind = MLC_EVENT_COMPILED, .text = text_done(&text)};
     session_event(model->session, &event);

@@ -42,6 +42,9 @@ Status compile_dump(mlc_model *model, EntryKind kind,
 /* Bytes that running it takes: all that the plan says, and scratch for the device's threads.  0 on a backend that takes graphs. */
 Status compiled_memory(mlc_model *model, const Compiled *compiled, int64_t *bytes);
 
+/* Measures schedules of its kernels. */
+Status compiled_tune(mlc_model *model, const Compiled *compiled, Tuning *tuning);
+
 /* Runs it on buffers in the order of compiled->input and ->output. States are the model's. */
 Status compiled_run(mlc_model *model, const Compiled *compiled, const void *const *input,
                     void *const *output);

@@ -57,8 +57,8 @@ MLC_API void mlc_session_close(mlc_session *session); /* models too; NULL is fin
 /* What the last failing call had to say, rendered with source lines and carets; "" if nothing. Also holds warnings. Valid until the
  * next call on the session. */
 MLC_API const char *mlc_diagnostics(mlc_session *session, bool colour);
-/* Asks the work in progress, or the next that is long (mlc_train, mlc_eval, mlc_predict), to stop after the current step: training saves
- * first; all return MLC_INTERRUPTED.  Async-signal-safe. */
+/* Asks the work in progress, or the next that is long (mlc_train, mlc_eval, mlc_predict, mlc_tune), to stop after the current step: training saves
+ * first, tuning keeps what it found; all return MLC_INTERRUPTED.  Async-signal-safe. */
 MLC_API void mlc_interrupt(mlc_session *session);
 
 /* --- models ----------------------------------------------------------------------------------------------------------- */
@@ -95,6 +95,7 @@ typedef enum mlc_event_kind {
     MLC_EVENT_PROGRESS, /* often: for a progress bar; done of total in `step` and `steps` */
     MLC_EVENT_NOTE,     /* text: something worth knowing */
     MLC_EVENT_COMPILED, /* text: an entry is ready, for which batch, in how many kernels, how long it took; no JSON */
+    MLC_EVENT_TUNED,    /* text: a kernel was tuned, and what that gained; no JSON */
 } mlc_event_kind;
 
 typedef struct mlc_metric {
@@ -104,8 +105,8 @@ typedef struct mlc_metric {
 
 typedef struct mlc_event {
     mlc_event_kind kind;
-    const char *json;   /* the event as one line of JSON; NULL for MLC_EVENT_PROGRESS and MLC_EVENT_COMPILED */
-    const char *text;   /* note; what is in progress: "training", "validating", "compiling" */
+    const char *json;   /* the event as one line of JSON; NULL for MLC_EVENT_PROGRESS, MLC_EVENT_COMPILED and MLC_EVENT_TUNED */
+    const char *text;   /* note; what is in progress: "training", "validating", "compiling", "tuning" */
     const char *model, *device;
     int threads;
     int64_t parameters, memory_bytes, step, steps, epoch, epochs;
@@ -161,6 +162,15 @@ typedef struct mlc_bench_options {
     const char *trace; /* one run as a Chrome trace into this file; NULL: none */
 } mlc_bench_options;
 MLC_API mlc_status mlc_bench(mlc_model *model, const mlc_bench_options *options, const char **text);
+/* Measures other ways of doing the same, and keeps in the cache folder what is faster: later runs do it so, to the same bits.  what:
+ * "kernels", the schedules of one entry's. The text is a table, or JSON. */
+typedef struct mlc_tune_options {
+    size_t size;
+    const char *entry; /* NULL: step */
+    int64_t repeat;    /* rounds that the best are measured in, at most 63; 0: until it is clear */
+    bool json;
+} mlc_tune_options;
+MLC_API mlc_status mlc_tune(mlc_model *model, const char *what, const mlc_tune_options *options, const char **text);
 
 MLC_API mlc_status mlc_format(mlc_session *session, const char *path, const char *text, const char **formatted);
 MLC_API mlc_status mlc_help(mlc_session *session, const char *topic, const char **text); /* MLC_USAGE: unknown topic */

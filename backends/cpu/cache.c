@@ -47,10 +47,10 @@ void cache_close(Cache *cache)
     cache->folder = NULL;
 }
 
-static bool path_of(const Cache *cache, const Plan *plan, char *path, size_t room)
+static bool path_of(const Cache *cache, const uint64_t key[2], char *path, size_t room)
 {
     int length = snprintf(path, room, "%s/%016" PRIx64 "%016" PRIx64 BACKEND_CACHE_SUFFIX,
-                          cache->folder, plan->key[0], plan->key[1]);
+                          cache->folder, key[0], key[1]);
     return length > 0 && (size_t)length < room;
 }
 
@@ -78,11 +78,11 @@ static bool write_all(int file, const void *bytes, size_t size)
     return true;
 }
 
-static bool fits(const Cache *cache, const Plan *plan, const Header *header, off_t file_size)
+static bool fits(const Cache *cache, const uint64_t key[2], const Header *header, off_t file_size)
 {
-    return header->magic == MAGIC && header->build == cache->build &&
-           header->key[0] == plan->key[0] && header->key[1] == plan->key[1] &&
-           header->size <= MAX_OBJECT && (off_t)(sizeof *header + header->size) == file_size;
+    return header->magic == MAGIC && header->build == cache->build && header->key[0] == key[0] &&
+           header->key[1] == key[1] && header->size <= MAX_OBJECT &&
+           (off_t)(sizeof *header + header->size) == file_size;
 }
 
 /* What is read is run: only what this user wrote and nobody else can write.  A checksum is no proof of that. */
@@ -92,13 +92,13 @@ static bool is_ours(const struct stat *info)
            !(info->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-static bool read_object(const Cache *cache, const Plan *plan, int file, ObjectCode *code)
+static bool read_object(const Cache *cache, const uint64_t key[2], int file, ObjectCode *code)
 {
     Header header;
     struct stat info;
     if (fstat(file, &info) || !is_ours(&info)) return false;
     if (!read_all(file, &header, sizeof header)) return false;
-    if (!fits(cache, plan, &header, info.st_size)) return false;
+    if (!fits(cache, key, &header, info.st_size)) return false;
     *code = (ObjectCode){.bytes = malloc(header.size ? header.size : 1), .size = header.size};
     if (code->bytes && read_all(file, code->bytes, code->size) &&
         bits_hash(code->bytes, code->size, cache->build) == header.checksum) {
@@ -109,27 +109,27 @@ static bool read_object(const Cache *cache, const Plan *plan, int file, ObjectCo
     return false;
 }
 
-bool cache_read(const Cache *cache, const Plan *plan, ObjectCode *code)
+bool cache_read(const Cache *cache, const uint64_t key[2], ObjectCode *code)
 {
     char path[4096];
-    if (!cache->folder || !path_of(cache, plan, path, sizeof path)) return false;
+    if (!cache->folder || !path_of(cache, key, path, sizeof path)) return false;
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (file < 0) return false;
-    bool is_good = read_object(cache, plan, file, code);
+    bool is_good = read_object(cache, key, file, code);
     close(file);
     return is_good;
 }
 
-void cache_write(const Cache *cache, const Plan *plan, const ObjectCode *code)
+void cache_write(const Cache *cache, const uint64_t key[2], const ObjectCode *code)
 {
     char path[4096], temporary[4200];
-    if (!cache->folder || !path_of(cache, plan, path, sizeof path)) return;
+    if (!cache->folder || !path_of(cache, key, path, sizeof path)) return;
     snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
     int file = mkostemp(temporary, O_CLOEXEC); /* of mode 0600, and not through somebody's link */
     if (file < 0) return;
     Header header = {.magic = MAGIC,
                      .build = cache->build,
-                     .key = {plan->key[0], plan->key[1]},
+                     .key = {key[0], key[1]},
                      .size = code->size,
                      .checksum = bits_hash(code->bytes, code->size, cache->build)};
     bool is_written =

@@ -1,6 +1,6 @@
 #ifndef MLC_BACKENDS_CPU_CACHE_H
 #define MLC_BACKENDS_CPU_CACHE_H
-/* Images of kernels on disk, one file a kernel.  Files are written beside their place and renamed, and checked when read:
+/* Images of kernels on disk, one file a kernel, and what else is kept under a key (tuned.h).  Files are written beside their place and renamed, and checked when read:
  * whatever is wrong with the cache, kernels are only compiled again.  Several processes of one user may share a folder; files
  * that another user owns or can write are not read. */
 #include "backends/cpu/object.h"
@@ -13,8 +13,8 @@ typedef struct Cache {
 Cache cache_open(const char *folder); /* NULL: none */
 void cache_close(Cache *cache);
 /* False if it is not there, damaged or not ours. */
-bool cache_read(const Cache *cache, const Plan *plan, ObjectCode *code);
-void cache_write(const Cache *cache, const Plan *plan, const ObjectCode *code);
+bool cache_read(const Cache *cache, const uint64_t key[2], ObjectCode *code);
+void cache_write(const Cache *cache, const uint64_t key[2], const ObjectCode *code);
 /* Removes the files that were not used for longest until all take at most `limit` bytes. */
 void cache_trim(const Cache *cache, int64_t limit);
 

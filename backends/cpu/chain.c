@@ -7,6 +7,7 @@
 typedef struct Finder {
     const Module *module;
     const CpuTarget *target;
+    const Tuned *tuned;
     Arena *arena;
 } Finder;
 
@@ -191,7 +192,8 @@ static bool plan_chain(const Finder *f, const Candidate *c, ChainPlan *chain)
     int64_t saved = 0;
     *chain = (ChainPlan){.first = c->first, .slices = c->slices, .plan = plan};
     for (uint32_t i = 0; i < c->count; i++) {
-        plan[i] = plan_kernel(kernel_at(f, c->first + i), f->target, &c->reach[i].slices, f->arena);
+        plan[i] = plan_kernel(kernel_at(f, c->first + i), f->target, &c->reach[i].slices, f->tuned,
+                              f->arena);
         if (!plan[i].schedule.sliced) break;
         int64_t more = saved_by(f, c->first, c->first + i);
         if (more) chain->count = i + 1;
@@ -202,7 +204,7 @@ static bool plan_chain(const Finder *f, const Candidate *c, ChainPlan *chain)
 
 /* --- buffers that nobody needs outside --------------------------------------------------------------------------------------- */
 
-static bool is_read(const Kernel *kernel, uint32_t buffer)
+bool kernel_reads(const Kernel *kernel, uint32_t buffer)
 {
     for (uint32_t i = 1; i < kernel->scalar.count; i++) {
         const ScalarNode *node = &kernel->scalar.at[i];
@@ -235,7 +237,7 @@ static bool is_live(const Finder *f, uint32_t end, const Region *region)
     for (uint32_t i = end; i < f->module->call.count; i++)
         for (uint32_t k = 0; k < call_at(f, i)->count; k++) {
             const Region *other = &call_at(f, i)->binding[k];
-            if (!overlap(other, region) || !is_read(kernel_at(f, i), k)) continue;
+            if (!overlap(other, region) || !kernel_reads(kernel_at(f, i), k)) continue;
             if (!is_written(f, end, i, other)) return true;
         }
     return false;
@@ -250,7 +252,7 @@ static bool is_inside(const Finder *f, const ChainPlan *chain, const Region *reg
             const Region *other = &call_at(f, i)->binding[k];
             if (!overlap(other, region)) continue;
             if (other->offset != region->offset || other->bytes != region->bytes) return false;
-            if (!uses++ && is_read(kernel_at(f, i), k)) return false;
+            if (!uses++ && kernel_reads(kernel_at(f, i), k)) return false;
         }
     return uses > 1 && !is_live(f, end, region);
 }
@@ -291,9 +293,10 @@ static void find_tiles(const Finder *f, const Candidate *c, ChainPlan *chain)
         }
 }
 
-ChainPlans chain_plans(const Module *module, const CpuTarget *target, Arena *arena)
+ChainPlans chain_plans(const Module *module, const CpuTarget *target, const Tuned *tuned,
+                       Arena *arena)
 {
-    Finder f = {module, target, arena};
+    Finder f = {module, target, tuned, arena};
     ChainPlans found = {0};
     for (uint32_t first = 0; first + 1 < module->call.count;) {
         ChainPlan chain = {0};

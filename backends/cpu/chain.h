@@ -18,6 +18,9 @@ typedef struct ChainPlan {
 typedef LIST(ChainPlan) ChainPlans;
 
 /* In the order of their calls, which are in no more than one. */
-ChainPlans chain_plans(const Module *module, const CpuTarget *target, Arena *arena);
+ChainPlans chain_plans(const Module *module, const CpuTarget *target, const Tuned *tuned, Arena *arena);
+
+/* Whether what is in a buffer before can matter. */
+bool kernel_reads(const Kernel *kernel, uint32_t buffer);
 
 #endif

@@ -1,32 +1,11 @@
 /* The cpu backend: kernels become functions, once a structure, and an executor runs them in the module's order. */
-#include "backends/backend.h"
-#include "backends/cpu/cache.h"
-#include "backends/cpu/chain.h"
-#include "backends/cpu/jit.h"
-#include "backends/cpu/object.h"
+#include "backends/cpu/device.h"
 #include "ir/base/boundary.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define CACHE_LIMIT ((int64_t)512 << 20)
-
-typedef struct Linked { /* a function in this process */
-    uint64_t key[2];
-    KernelCode code;
-} Linked;
-
-struct Device {
-    CpuTarget target;
-    Threads *threads;
-    Jit *jit;
-    Cache cache;
-    Arena *arena;
-    Report *report;
-    LIST(Linked) linked;
-    const CompilerModule *module; /* LLVM's side: NULL until something must be compiled */
-    Compiler **compiler;          /* one a thread, opened when first needed */
-};
 
 struct Executable {
     Executor *executor;
@@ -62,6 +41,7 @@ static Status open_parts(Device *device, const BackendOptions *options, Report *
     if (!device->arena || !device->compiler) return STATUS_no_memory;
     TRY(threads_open(threads, &device->threads));
     device->cache = cache_open(options->cache_folder);
+    device->tuned = tuned_read(&device->cache, device->arena);
     return jit_open(report, &device->jit);
 }
 
@@ -99,7 +79,7 @@ static bool link_object(Device *device, const Plan *plan, const ObjectCode *obje
 static bool link_cached(Device *device, const Plan *plan)
 {
     ObjectCode object;
-    if (!cache_read(&device->cache, plan, &object)) return false;
+    if (!cache_read(&device->cache, plan->key, &object)) return false;
     bool is_linked = link_object(device, plan, &object);
     free(object.bytes);
     return is_linked;
@@ -141,24 +121,42 @@ static void raise(const Boundary *boundary)
     if (boundary->status != STATUS_ok) bug("%s", boundary->message);
 }
 
-static Status compile_missing(Device *device, Context *context, const Plan **plan, uint32_t count)
+/* Objects of plans, on all threads. */
+static Status compile_all(Device *device, Context *context, const Plan **plan, uint32_t count,
+                          ObjectCode *object)
 {
     if (!count) return STATUS_ok;
     if (!device->module) TRY(module_open(device->report, &device->module));
     uint32_t threads = threads_count(device->threads);
-    Work work = {.device = device, .plan = plan};
-    work.object = arena_array(context->arena, ObjectCode, count);
+    Work work = {.device = device, .plan = plan, .object = object};
     work.boundary = arena_array(context->arena, Boundary, threads);
     threads_run(device->threads, count, compile_on_thread, &work);
     for (uint32_t i = 0; i < threads; i++)
         raise(&work.boundary[i]);
+    return STATUS_ok;
+}
+
+static Status compile_missing(Device *device, Context *context, const Plan **plan, uint32_t count,
+                              bool keeps)
+{
+    ObjectCode *object = arena_array(context->arena, ObjectCode, count);
+    TRY(compile_all(device, context, plan, count, object));
     for (uint32_t i = 0; i < count; i++) {
-        if (!link_object(device, plan[i], &work.object[i]))
+        if (!link_object(device, plan[i], &object[i]))
             bug("the object of %s cannot be linked", plan[i]->name);
-        cache_write(&device->cache, plan[i], &work.object[i]);
-        free(work.object[i].bytes);
+        if (keeps) cache_write(&device->cache, plan[i]->key, &object[i]);
+        free(object[i].bytes);
     }
-    cache_trim(&device->cache, CACHE_LIMIT);
+    if (count && keeps) cache_trim(&device->cache, CACHE_LIMIT);
+    return STATUS_ok;
+}
+
+Status device_keep(Device *device, Context *context, const Plan *plan)
+{
+    ObjectCode object;
+    TRY(compile_all(device, context, &plan, 1, &object));
+    cache_write(&device->cache, plan->key, &object);
+    free(object.bytes);
     return STATUS_ok;
 }
 
@@ -176,16 +174,9 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* All that an entry runs: a plan for each kernel that a call runs by itself, and one for each call of a chain. */
-typedef struct Plans {
-    const Plan **kernel; /* of each of the module's; NULL: only chains call it */
-    ChainPlans chains;
-    LIST(const Plan *) all;
-} Plans;
-
-static Plans plans_of(const Module *module, const CpuTarget *target, Arena *arena)
+Plans plans_of(const Module *module, const CpuTarget *target, const Tuned *tuned, Arena *arena)
 {
-    Plans plans = {.chains = chain_plans(module, target, arena)};
+    Plans plans = {.chains = chain_plans(module, target, tuned, arena)};
     plans.kernel = arena_array(arena, const Plan *, module->kernel.count + 1);
     uint32_t next = 0; /* chain */
     for (uint32_t i = 0; i < module->call.count; i++) {
@@ -198,29 +189,33 @@ static Plans plans_of(const Module *module, const CpuTarget *target, Arena *aren
         uint32_t kernel = module->call.at[i].kernel;
         if (plans.kernel[kernel]) continue;
         Plan *plan = arena_new(arena, Plan);
-        *plan = plan_kernel(module->kernel.at[kernel], target, NULL, arena);
+        *plan = plan_kernel(module->kernel.at[kernel], target, NULL, tuned, arena);
         plans.kernel[kernel] = plan;
         *list_add(arena, &plans.all) = plan;
     }
     return plans;
 }
 
-static Status link_kernels(Device *device, Context *context, const Plans *plans,
-                           BackendStatistics *statistics)
+Status device_link(Device *device, Context *context, const Plan *const *plan, uint32_t count,
+                   bool keeps, BackendStatistics *statistics)
 {
-    uint32_t count = plans->all.count, missing = 0;
+    uint32_t missing = 0;
     const Plan **list = arena_array(context->arena, const Plan *, count);
     for (uint32_t i = 0; i < count; i++) {
-        const Plan *plan = plans->all.at[i];
-        if (find_linked(device, plan) || is_listed(plan, list, missing)) continue;
-        if (link_cached(device, plan))
+        if (find_linked(device, plan[i]) || is_listed(plan[i], list, missing)) continue;
+        if (link_cached(device, plan[i]))
             statistics->cached++;
         else
-            list[missing++] = plan;
+            list[missing++] = plan[i];
     }
-    TRY(compile_missing(device, context, list, missing));
+    TRY(compile_missing(device, context, list, missing, keeps));
     statistics->compiled = missing;
     return STATUS_ok;
+}
+
+KernelCode device_code(const Device *device, const Plan *plan)
+{
+    return find_linked(device, plan)->code;
 }
 
 static ExecutorCode code_of(const Device *device, const Plans *plans, uint32_t kernels,
@@ -229,12 +224,12 @@ static ExecutorCode code_of(const Device *device, const Plans *plans, uint32_t k
     KernelCode *kernel = arena_array(arena, KernelCode, kernels);
     Chain *chain = arena_array(arena, Chain, plans->chains.count);
     for (uint32_t i = 0; i < kernels; i++)
-        if (plans->kernel[i]) kernel[i] = find_linked(device, plans->kernel[i])->code;
+        if (plans->kernel[i]) kernel[i] = device_code(device, plans->kernel[i]);
     for (uint32_t i = 0; i < plans->chains.count; i++) {
         const ChainPlan *of = &plans->chains.at[i];
         KernelCode *code = arena_array(arena, KernelCode, of->count);
         for (uint32_t k = 0; k < of->count; k++)
-            code[k] = find_linked(device, &of->plan[k])->code;
+            code[k] = device_code(device, &of->plan[k]);
         chain[i] = (Chain){.first = of->first,
                            .count = of->count,
                            .slices = of->slices,
@@ -246,6 +241,14 @@ static ExecutorCode code_of(const Device *device, const Plans *plans, uint32_t k
     return (ExecutorCode){kernel, chain, plans->chains.count};
 }
 
+static uint32_t tuned_of(const Plans *plans)
+{
+    uint32_t tuned = 0;
+    for (uint32_t i = 0; i < plans->all.count; i++)
+        tuned += plans->all.at[i]->is_tuned;
+    return tuned;
+}
+
 static Status compile_entry(Device *device, Context *context, const BackendEntry *entry,
                             Executable **executable)
 {
@@ -254,9 +257,10 @@ static Status compile_entry(Device *device, Context *context, const BackendEntry
     TRY(cpu_can_run(&device->target, device->report));
     const Module *module = entry->module;
     BackendStatistics statistics = {.kernels = module->kernel.count};
-    Plans plans = plans_of(module, &device->target, context->arena);
-    TRY(link_kernels(device, context, &plans, &statistics));
+    Plans plans = plans_of(module, &device->target, &device->tuned, context->arena);
+    TRY(device_link(device, context, plans.all.at, plans.all.count, true, &statistics));
     statistics.chains = plans.chains.count;
+    statistics.tuned = tuned_of(&plans);
     ExecutorCode code = code_of(device, &plans, module->kernel.count, context->arena);
     Executable *made = calloc(1, sizeof *made);
     if (!made) return STATUS_no_memory;
@@ -281,7 +285,7 @@ static int64_t larger(int64_t a, int64_t bytes)
 /* Of what the executor keeps for each thread, the most that any kernel or chain asks for. */
 static int64_t scratch_of(Device *device, Context *context, const Module *module)
 {
-    Plans plans = plans_of(module, &device->target, context->arena);
+    Plans plans = plans_of(module, &device->target, &device->tuned, context->arena);
     int64_t kernel = 0, tiles = 0, pointers = 0;
     for (uint32_t i = 0; i < plans.all.count; i++)
         kernel = larger(kernel, plans.all.at[i]->schedule.scratch);
@@ -328,7 +332,7 @@ static Status dump(Device *device, Context *context, const BackendEntry *entry, 
     if (!device->module) TRY(module_open(device->report, &device->module));
     if (!device->compiler[0]) device->compiler[0] = device->module->open(&device->target);
     if (!device->compiler[0]) bug("LLVM was built without this CPU");
-    Plans plans = plans_of(entry->module, &device->target, context->arena);
+    Plans plans = plans_of(entry->module, &device->target, &device->tuned, context->arena);
     for (uint32_t i = 0; i < plans.all.count; i++) {
         if (is_listed(plans.all.at[i], plans.all.at, i)) continue;
         text_add(out, "%s kernel %u\n", is_llvm ? ";" : "#", i);
@@ -358,4 +362,5 @@ const Backend backend_cpu = {
     .statistics = statistics_of,
     .profile = profile,
     .dump = dump,
+    .tune = tune_entry,
 };

@@ -15,6 +15,7 @@ extern const char emission_identity[];
 typedef struct Plan {     /* of one kernel */
     const Kernel *kernel; /* merged */
     Schedule schedule;
+    bool is_tuned; /* the schedule is a choice that was measured, and not the model's */
     char name[40]; /* of its function: two kernels have one name only if their code is the same */
     uint64_t key[2];
 } Plan;
@@ -35,8 +36,31 @@ typedef struct ImageHeader {
 #define IMAGE_MAGIC     UINT64_C(0x3165676d69636c6d) /* "mlcimge1" */
 #define IMAGE_ALIGNMENT 4096 /* what its first byte must be put at a multiple of */
 
-/* Everything that decides the code is in the key.  slices: NULL, or how the tasks should lie (schedule.h). */
-Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, const Slices *slices, Arena *arena);
+/* What tuning found (tuned.h). */
+typedef struct Tuned Tuned;
+
+/* Everything that decides the code is in the key.  slices: NULL, or how the tasks should lie (schedule.h).  tuned: NULL, or where to look for a
+ * choice of the schedule. */
+Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, const Slices *slices, const Tuned *tuned,
+                 Arena *arena);
+
+/* The same in steps, for whoever wants several plans of one kernel. */
+typedef struct Workload {
+    const Kernel *kernel; /* merged */
+    bool is_contraction, is_winograd;
+    bool has_choices; /* a contraction of another kind */
+    Contraction contraction;
+    Winograd winograd;
+    const CpuTarget *target;
+    const Slices *slices;
+    Text text; /* what decides the code, the schedule apart */
+} Workload;
+
+Workload workload_of(const Kernel *kernel, const CpuTarget *target, const Slices *slices, Arena *arena);
+/* Of all that decides which schedule is best: tuning is remembered by it. */
+void workload_key(const Workload *workload, uint64_t key[2]);
+/* choice: NULL, or in place of what the model says. */
+Plan workload_plan(const Workload *workload, const ScheduleChoice *choice);
 
 typedef struct Compiler Compiler; /* an LLVM target machine: one a thread */
 

@@ -7,6 +7,7 @@
 
 typedef struct Options {
     const char *command, *file; /* file: the first positional argument */
+    const char *what;           /* the second, of commands that take one */
     const char *device, *precision, *variant, *data, *target, *out, *in, *weights, *init, *split,
         *entry, *stage, *format, *trace;
     const char *set[MAX_SETS + 1];
@@ -34,7 +35,7 @@ int missing(const char *command, const char *option);
 char *read_all(const char *path);
 bool colour_wanted(void); /* on stderr */
 
-/* Progress of training on stderr: a bar on a terminal, plain lines otherwise; JSON events on stdout if asked. */
+/* Progress of long work on stderr: a bar on a terminal, plain lines otherwise; JSON events on stdout if asked. */
 void progress_listen(mlc_session *session, const Options *options);
 /* Ends the bar's line, if one is open. */
 void progress_end(void);

@@ -169,6 +169,8 @@ int options_parse(int count, char *const *argument, Options *options)
             options->command = text;
         else if (!options->file)
             options->file = text;
+        else if (!options->what && !strcmp(options->command, "tune"))
+            options->what = text;
         else {
             fprintf(stderr, "mlc: unexpected argument `%s`\n", text);
             code = 2;

@@ -79,6 +79,9 @@ static void plain(const mlc_event *event)
         break;
     case MLC_EVENT_EPOCH: epoch_line(event); break;
     case MLC_EVENT_NOTE: fprintf(stderr, "%s\n", event->text); break;
+    case MLC_EVENT_TUNED:
+        if (!state.terminal) fprintf(stderr, "%s\n", event->text);
+        break;
     case MLC_EVENT_COMPILED:
     case MLC_EVENT_END:
     case MLC_EVENT_PROGRESS: break;
@@ -106,7 +109,7 @@ static void on_event(void *user, const mlc_event *event)
         fprintf(stderr, "compiled %s\n", event->text);
         return;
     }
-    if (state.json) {
+    if (state.json && event->json) {
         printf("%s\n", event->json);
         fflush(stdout);
     } else if (event->kind == MLC_EVENT_END) {

@@ -20,6 +20,7 @@ typedef struct Planning {
     const Kernel *kernel;
     const ScheduleTarget *target;
     const Slices *slices; /* NULL: none are asked for */
+    ScheduleChoice choice;
     Arena *arena;
     Products products;
     int64_t k; /* points of the reduction axes */
@@ -38,6 +39,9 @@ double plan_tile(const Planning *p, const Candidate *c, Schedule *s);
 double plan_finish_cost(const Planning *p, const Candidate *c);
 bool plan_finishes_in_loop(const Planning *p, const Schedule *s);
 void plan_loops(const Planning *p, Schedule *s);
+/* Cycles of packing an element. */
+double plan_pack_cost(Reading reading);
+/* schedule_tasks.c */
 void plan_tasks(const Planning *p, const Candidate *c, Schedule *s);
 void plan_fit_panels(const Planning *p, Schedule *s);
 int64_t plan_reserve(Schedule *s, int64_t bytes);

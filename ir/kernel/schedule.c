@@ -401,9 +401,11 @@ static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target,
 }
 
 Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
-                          const ScheduleTarget *target, const Slices *slices, Arena *arena)
+                          const ScheduleTarget *target, const Slices *slices,
+                          const ScheduleChoice *choice, Arena *arena)
 {
-    if (contraction) return schedule_contraction(kernel, contraction, target, slices, arena);
+    if (contraction)
+        return schedule_contraction(kernel, contraction, target, slices, choice, arena);
     Schedule s = {0};
     Planning p = planning_of(kernel, target, slices, arena);
     choose_vectors(&p, &s);

@@ -25,6 +25,15 @@ typedef struct Slices {
     int64_t count; /* divides the axis' extent */
 } Slices;
 
+/* Numbers from choice.def, which says what they mean. */
+typedef struct ScheduleChoice {
+#define CHOICE(name) uint32_t name;
+#include "ir/kernel/choice.def"
+#undef CHOICE
+} ScheduleChoice;
+
+#define CHOICE_MOST 24 /* schedules that are worth measuring, at most */
+
 /* One factor of the task space: blocks of an axis. */
 typedef struct TaskAxis {
     Axis axis;
@@ -126,6 +135,7 @@ typedef struct Schedule {
     int64_t points_at, image_at, other_at, sums_at; /* elements into scratch */
     int64_t image_plane, other_plane, sums_plane; /* elements of one of the 36 */
     int64_t image_pitch, other_pitch, sums_row;   /* elements of a row of it */
+    double cost; /* contraction: cycles that the model expects, less what it does not compare */
 } Schedule;
 
 /* The same kernel with axes merged where every access allows it and the meaning stays; axis and scalar numbers stay, a merged-away
@@ -150,9 +160,11 @@ bool access_step(const Kernel *kernel, const Access *access, Axis axis, int64_t 
 bool access_is_transposed(const Kernel *kernel, const Access *access, Axis vector, Axis across);
 
 /* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL.  slices: NULL, or how the
- * tasks must lie; `sliced` says whether they do, which is not so where it would cost much. */
+ * tasks must lie; `sliced` says whether they do, which is not so where it would cost much.  choice: NULL, or what tuning found; kernels that
+ * are no contraction have none. */
 Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
-                          const ScheduleTarget *target, const Slices *slices, Arena *arena);
+                          const ScheduleTarget *target, const Slices *slices,
+                          const ScheduleChoice *choice, Arena *arena);
 /* Plans the copies of a contraction whose loops and scratch are settled, and reserves their scratch. */
 void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
                      Arena *arena);
@@ -161,10 +173,20 @@ int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axi
 /* Marks what a scalar needs, itself included. */
 bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena);
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
-                              const ScheduleTarget *target, const Slices *slices, Arena *arena);
+                              const ScheduleTarget *target, const Slices *slices,
+                              const ScheduleChoice *choice, Arena *arena);
 /* schedule_winograd.c; the contraction as it was before axes were merged, which they must not be. */
 Schedule schedule_winograd(const Kernel *kernel, const Contraction *contraction, const Winograd *winograd,
                            const ScheduleTarget *target, const Slices *slices);
 void schedule_print(Text *out, const Schedule *schedule);
+
+/* Choices of which each gives another schedule of a contraction: first `around`, then what differs from it, the cheapest by the model before
+ * others.  Sliced, if `around` is; none takes much more scratch.  Returns how many there are. */
+uint32_t schedule_choices(const Kernel *kernel, const Contraction *contraction,
+                          const ScheduleTarget *target, const Slices *slices,
+                          const ScheduleChoice *around, ScheduleChoice choice[CHOICE_MOST],
+                          Arena *arena);
+bool choice_is_none(const ScheduleChoice *choice); /* as the model says */
+void choice_print(Text *out, const ScheduleChoice *choice); /* "rows 6, panels 4"; nothing of none */
 
 #endif

@@ -9,26 +9,23 @@
 #define PACK_CONTIGUOUS 0.12
 #define PACK_TRANSPOSED 0.5
 #define PACK_SINGLE     1.6
-#define READ_AGAIN      0.06 /* cycles an element, from another core or memory */
-#define MOVED           0.7  /* cycles an element of the result, to another core */
 #define STORE_SCATTERED 1.5
-#define TASK_WORK       20000 /* products that a task has at least */
-#define PACK_A_PANELS   4     /* panels that read an element of a, from which packing it pays */
-#define LEAST_INSIDE    32    /* steps over k between loading and storing sums that wait */
-#define LEAST_IN_ROUND  16    /* ... where they wait for the vectors beside them */
-#define CUT_FROM        1024  /* points of k from which blocks pay */
+#define PACK_A_PANELS   4    /* panels that read an element of a, from which packing it pays */
+#define LEAST_INSIDE    32   /* steps over k between loading and storing sums that wait */
+#define LEAST_IN_ROUND  16   /* ... where they wait for the vectors beside them */
+#define CUT_FROM        1024 /* points of k from which blocks pay */
 #define CUT             256
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
-#define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
-#define LEAST_ROWS                                                                                 \
-    256 /* of a slice: packing b for them takes a thirtieth of the time of their products */
-#define TILE_STEP 0.4  /* cycles of a step over k beside its loads and products */
-#define STREAM    12.0 /* bytes of b a cycle, from the second-level cache */
-#define DIRECT_LOAD                                                                                \
-    1.0 /* of a vector that is read in place: it crosses cache lines, and may be far apart */
+#define FINISH_MANY 160  /* operations on the sums of a tile that are code of their own, at most */
+#define TILE_STEP   0.4  /* cycles of a step over k beside its loads and products */
+#define STREAM      12.0 /* bytes of b a cycle, from the second-level cache */
 
-static const double PACK[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
+double plan_pack_cost(Reading reading)
+{
+    static const double cost[] = {PACK_CONTIGUOUS, PACK_TRANSPOSED, PACK_SINGLE};
+    return cost[reading];
+}
 
 int64_t plan_extent(const Planning *p, Axis axis)
 {
@@ -108,9 +105,10 @@ static double step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
 
 static uint32_t most_rows(const Planning *p, uint32_t vectors)
 {
-    if (p->products == PRODUCTS_tiles) return TILE_ROWS;
     uint32_t rows = (p->target->registers - 1 - vectors) / vectors;
-    return rows < 1 ? 1 : rows > MAX_ROWS ? MAX_ROWS : rows;
+    rows = rows < 1 ? 1 : rows > MAX_ROWS ? MAX_ROWS : rows;
+    if (p->products == PRODUCTS_tiles) rows = TILE_ROWS;
+    return p->choice.rows && p->choice.rows < rows ? p->choice.rows : rows;
 }
 
 /* Rows of the tile that cover `extent` in the least time; *cost: of covering it, for one step over k. */
@@ -119,7 +117,8 @@ static uint32_t best_rows(const Planning *p, int64_t extent, uint32_t most, uint
 {
     uint32_t best = 1;
     *cost = -1;
-    for (uint32_t rows = 1; rows <= most && rows <= extent; rows++) {
+    uint32_t least = !p->choice.rows ? 1 : most < extent ? most : (uint32_t)extent;
+    for (uint32_t rows = least; rows <= most && rows <= extent; rows++) {
         int64_t full = extent / rows, rest = extent % rows;
         double now = (double)full * step_cost(p, rows * whole, vectors);
         if (rest) now += step_cost(p, (uint32_t)rest * whole, vectors);
@@ -215,7 +214,7 @@ static double candidate_cost(const Planning *p, Candidate *c)
                                                             : READ_single;
     if (plan_extent(p, p->inner_k) < width / 2 && c->reading == READ_transposed)
         c->reading = READ_single;
-    double packing = panels * width * c->vectors * k * PACK[c->reading];
+    double packing = panels * width * c->vectors * k * plan_pack_cost(c->reading);
 
     double storing = plan_finish_cost(p, c) * (double)extent * m;
     return others * (products + packing + storing);
@@ -235,7 +234,15 @@ static uint32_t most_vectors(const Planning *p)
     return p->products == PRODUCTS_tiles ? 2 : 4;
 }
 
-static Candidate choose_vector(const Planning *p, const Contraction *contraction)
+static bool is_chosen(const ScheduleChoice *choice, int side, const Candidate *c)
+{
+    return (!choice->side || choice->side == (uint32_t)side + 1) &&
+           (!choice->vector || choice->vector == c->vector.id) &&
+           (!choice->vectors || choice->vectors == c->vectors);
+}
+
+static Candidate choose_vector(const Planning *p, const Contraction *contraction,
+                               const ScheduleChoice *choice)
 {
     Candidate best = {.of = *contraction, .vectors = 1, .cost = -1};
     for (int side = 0; side < 2; side++) {
@@ -246,6 +253,7 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
             c.vector = (Axis){i + 1};
             int64_t most = plan_ceiling(plan_extent(p, c.vector), p->target->lanes);
             for (c.vectors = 1; c.vectors <= most_vectors(p) && c.vectors <= most; c.vectors++) {
+                if (!is_chosen(choice, side, &c)) continue;
                 c.cost = candidate_cost(p, &c);
                 if (best.cost < 0 || c.cost < best.cost) best = c;
             }
@@ -273,16 +281,18 @@ static void choose_outer(const Planning *p, Schedule *s)
 static void cut_k(const Planning *p, Schedule *s)
 {
     uint32_t inner = p->inner_k.id - 1;
+    int64_t block = p->choice.k_block ? p->choice.k_block : CUT;
     if (!s->vector.id || s->tile_count != 1 || p->k != plan_extent(p, p->inner_k) ||
-        p->k < CUT_FROM)
+        p->k < (p->choice.k_block ? block + 1 : CUT_FROM))
         return;
-    if (has_guards(p, s->of.a) || has_guards(p, s->of.b) ||
-        plan_reads_along(p, s->of.a, p->inner_k) || !plan_reads_along(p, s->of.a, s->tile[0].axis))
+    if (has_guards(p, s->of.a) || has_guards(p, s->of.b)) return;
+    if (!p->choice.k_block && (plan_reads_along(p, s->of.a, p->inner_k) ||
+                               !plan_reads_along(p, s->of.a, s->tile[0].axis)))
         return;
     if (s->of.k != 1u << inner) return;
     s->waits = true;
-    s->k_block = CUT;
-    s->k = CUT;
+    s->k_block = block;
+    s->k = block;
 }
 
 /* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
@@ -295,9 +305,12 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     s->panels = 1;
     s->pack = s->width > 1 && (c->reading != READ_contiguous || (tiles >= 4 && columns > 1) ||
                                (tiles > 1 && is_computed(p, c->of.b)));
+    if (p->choice.pack_b && s->width > 1 && c->reading == READ_contiguous)
+        s->pack = p->choice.pack_b == 2;
     s->pack_transposed = s->pack && c->reading == READ_transposed;
     if (!s->pack) return;
-    int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
+    int64_t fitting =
+        p->choice.panels ? p->choice.panels : p->target->l2 / 2 / (column ? column : 1);
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
 }
 
@@ -331,11 +344,13 @@ static void choose_rows(const Planning *p, Schedule *s)
     s->pack_a = PACK_A_none;
     if (!s->tile_count) return;
     int64_t whole = s->rows / s->tile[0].block;
+    bool is_wanted = p->choice.pack_a == 2;
     /* Of one point of k there is nothing to bring together. */
-    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !has_guards(p, s->of.a)) {
+    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !has_guards(p, s->of.a) &&
+        p->choice.pack_a != 1) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
-            if (is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
-        } else if (s->tile_count == 1 && (s->waits || s->panels >= PACK_A_PANELS) &&
+            if (is_wanted || is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
+        } else if (s->tile_count == 1 && (is_wanted || s->waits || s->panels >= PACK_A_PANELS) &&
                    plan_reads_along(p, s->of.a, s->tile[0].axis)) {
             s->pack_a = PACK_A_along_rows;
         }
@@ -348,12 +363,6 @@ static void choose_rows(const Planning *p, Schedule *s)
     if (s->a_rows > extent) s->a_rows = plan_ceiling(extent, block) * block;
 }
 
-static void add_task(Schedule *s, const Planning *p, Axis axis, int64_t block)
-{
-    s->task[s->task_count++] = (TaskAxis){axis, block};
-    s->tasks *= plan_ceiling(plan_extent(p, axis), block);
-}
-
 /* The other axes are loops around the tiles, those that b depends on outermost, so that a packed panel serves all others. */
 void plan_loops(const Planning *p, Schedule *s)
 {
@@ -361,101 +370,14 @@ void plan_loops(const Planning *p, Schedule *s)
     for (uint32_t i = 0; i < s->tile_count; i++)
         tiled |= 1u << (s->tile[i].axis.id - 1);
     for (int of_b = 1; of_b >= 0; of_b--)
-        for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
+        for (uint32_t n = 0; n < p->kernel->axis.count; n++) {
+            uint32_t i = p->choice.order == 2 ? p->kernel->axis.count - 1 - n : n;
             bool is_of_b = !(s->of.m >> i & 1);
             if (p->kernel->axis.at[i].kind == AXIS_reduction || tiled >> i & 1) continue;
             if (p->kernel->axis.at[i].extent == 1 || is_of_b != (of_b == 1)) continue;
             s->order[s->order_count++] = (Axis){i + 1};
             s->packed_loops += of_b == 1;
         }
-}
-
-int64_t schedule_task_points(const Schedule *s, const Kernel *kernel, Axis axis)
-{
-    for (uint32_t i = 0; i < s->task_count; i++)
-        if (s->task[i].axis.id == axis.id) return s->task[i].block;
-    return kernel->axis.at[axis.id - 1].extent;
-}
-
-/* Units of `count` a part takes, so that all threads are done at the same time, with as few parts as that allows. */
-static int64_t part_of(int64_t count, int64_t threads)
-{
-    int64_t best = count;
-    double most = 0;
-    for (int64_t parts = threads; parts <= 4 * threads && parts <= count; parts += threads) {
-        int64_t part = plan_ceiling(count, parts),
-                rounds = plan_ceiling(plan_ceiling(count, part), threads);
-        double use = (double)count / (double)(threads * rounds * part);
-        if (use < most + 0.03) continue;
-        most = use;
-        best = part;
-    }
-    return best;
-}
-
-/* Axes that only a depends on; each part packs b again. */
-static void split_rows(const Planning *p, Schedule *s, int64_t threads)
-{
-    for (uint32_t i = s->packed_loops; i < s->order_count; i++) {
-        int64_t extent = plan_extent(p, s->order[i]);
-        if (extent < threads) continue;
-        add_task(s, p, s->order[i], part_of(extent, threads));
-        return;
-    }
-    if (!s->tile_count) return;
-    int64_t rows = s->tile[0].block, tiles = plan_ceiling(plan_extent(p, s->tile[0].axis), rows);
-    if (tiles >= threads) add_task(s, p, s->tile[0].axis, part_of(tiles, threads) * rows);
-}
-
-/* Groups of panels; each part reads, or packs, a again, and what reads the result by rows finds half of it in another core's cache. */
-static void split_columns(const Planning *p, Schedule *s, int64_t threads)
-{
-    int64_t column = s->vectors * s->width;
-    int64_t columns = plan_ceiling(plan_extent(p, s->vector), column);
-    if (columns >= threads) add_task(s, p, s->vector, part_of(columns, threads) * column);
-}
-
-/* Slices of an outer loop, unless each of them would pack b again for few rows. */
-static bool split_slices(const Planning *p, Schedule *s)
-{
-    if (!p->slices) return false;
-    Axis axis = p->slices->axis;
-    int64_t block = plan_extent(p, axis) / p->slices->count, outer = plan_extent(p, axis) / block;
-    uint32_t at = 0;
-    while (at < s->order_count && s->order[at].id != axis.id)
-        at++;
-    bool packs_again = s->pack && at >= s->packed_loops;
-    if (at == s->order_count) return false;
-    if (packs_again && plan_points(p, s->of.m) / outer < LEAST_ROWS) return false;
-    add_task(s, p, axis, block);
-    s->sliced = true;
-    return true;
-}
-
-/* Tasks: blocks of the outer axes that b depends on, as long as there are, then whatever packs less again. */
-void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
-{
-    s->tasks = 1;
-    if (split_slices(p, s)) return;
-    double work = (double)plan_points(p, (1u << p->kernel->axis.count) - 1);
-    int64_t threads = p->target->threads, wanted = 8 * threads;
-    int64_t worth = (int64_t)(work / TASK_WORK);
-    if (wanted > worth) wanted = worth > 1 ? worth : 1;
-    for (uint32_t i = 0; i < s->packed_loops && s->tasks < wanted; i++) {
-        int64_t extent = plan_extent(p, s->order[i]), need = plan_ceiling(wanted, s->tasks);
-        add_task(s, p, s->order[i], extent <= need ? 1 : plan_ceiling(extent, need));
-    }
-    if (s->tasks >= threads || s->tasks >= wanted) return;
-    int64_t parts = plan_ceiling(threads < wanted ? threads : wanted, s->tasks);
-    double n = (double)plan_points(p, s->of.n), m = (double)plan_points(p, s->of.m);
-    double again_b = s->pack ? n * PACK[c->reading] : n * READ_AGAIN;
-    double again_a =
-        m * (plan_reads_along(p, s->of.a, p->inner_k) ? PACK[READ_contiguous] : READ_AGAIN);
-    double moved = MOVED * n * m / (double)p->k;
-    bool by_columns = s->vector.id && again_a + moved < again_b;
-    if (by_columns) split_columns(p, s, parts);
-    if (s->task_count == 0 || s->tasks < parts) split_rows(p, s, parts);
-    if (!by_columns && s->vector.id && s->tasks < parts) split_columns(p, s, parts);
 }
 
 /* Groups of panels shrink to what a task has. */
@@ -537,6 +459,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
 {
     Schedule s = {
         .contraction = true, .of = best->of, .vector = best->vector, .unroll = 1, .k = p->k};
+    s.cost = best->cost;
     s.width = best->vector.id ? p->target->lanes : 1;
     s.vectors = best->vectors;
     plan_tile(p, best, &s);
@@ -556,9 +479,11 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
 }
 
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,
-                              const ScheduleTarget *target, const Slices *slices, Arena *arena)
+                              const ScheduleTarget *target, const Slices *slices,
+                              const ScheduleChoice *choice, Arena *arena)
 {
     Planning p = {.kernel = kernel, .target = target, .slices = slices, .arena = arena};
+    if (choice) p.choice = *choice;
     p.k = plan_points(&p, contraction->k);
     for (uint32_t i = 0; i < kernel->axis.count; i++)
         if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))
@@ -569,11 +494,13 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     const bool *product = kernel_needed(kernel, contraction->sum, arena);
     for (uint32_t i = 1; i < kernel->scalar.count; i++)
         p.finishes[i] &= !product[i];
-    Candidate best = choose_vector(&p, contraction);
+    Candidate best = choose_vector(&p, contraction, &p.choice);
+    if (best.cost < 0) best = choose_vector(&p, contraction, &(ScheduleChoice){0});
     if (p.products) return settle_pairs(&p, &best);
     Schedule s = settle(&p, &best, false), outer;
     if (!has_guards(&p, s.of.a) && !has_guards(&p, s.of.b)) return s;
-    if (s.copy_count && box_bytes(&s) <= target->l1) return s;
+    if (p.choice.around == 1) return s;
+    if (p.choice.around != 2 && s.copy_count && box_bytes(&s) <= target->l1) return s;
     outer = settle(&p, &best, true);
     return outer.copy_count && (outer.k_outer || outer.k_block) ? outer : s;
 }

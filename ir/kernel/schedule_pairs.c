@@ -142,10 +142,11 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
                   .pair = p->inner_k,
                   .k = padded_points(p),
                   .k_points = packed_points(p),
-                  .pack = true};
+                  .pack = true,
+                  .cost = best->cost};
     plan_tile(p, best, &s);
     s.pack_transposed = best->reading == READ_transposed;
-    s.panels = (uint32_t)fitting_panels(p, best);
+    s.panels = p->choice.panels ? p->choice.panels : (uint32_t)fitting_panels(p, best);
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);

@@ -1,4 +1,5 @@
 /* Events as JSON lines: the one place that knows their spelling. */
+#include "runtime/label.h"
 #include "runtime/report/run.h"
 
 #include <math.h>
@@ -22,14 +23,7 @@ static void measured(Text *out, const char *key, double value)
 static void string(Text *out, const char *key, const char *text)
 {
     text_add(out, ",\"%s\":\"", key);
-    for (; text && *text; text++) {
-        if (*text == '"' || *text == '\\')
-            text_add(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            text_add(out, "\\u%04x", (unsigned)*text);
-        else
-            text_put(out, text, 1);
-    }
+    text_json(out, text ? text : "");
     text_add(out, "\"");
 }
 
@@ -87,10 +81,11 @@ static void add_end(Text *out, const mlc_event *event)
 
 void event_json(Text *out, const mlc_event *event)
 {
-    static const char *const name[] = {[MLC_EVENT_START] = "start",       [MLC_EVENT_STEP] = "step",
-                                       [MLC_EVENT_EPOCH] = "epoch",       [MLC_EVENT_END] = "end",
-                                       [MLC_EVENT_PROGRESS] = "progress", [MLC_EVENT_NOTE] = "note",
-                                       [MLC_EVENT_COMPILED] = "compiled"};
+    static const char *const name[] = {
+        [MLC_EVENT_START] = "start",       [MLC_EVENT_STEP] = "step",
+        [MLC_EVENT_EPOCH] = "epoch",       [MLC_EVENT_END] = "end",
+        [MLC_EVENT_PROGRESS] = "progress", [MLC_EVENT_NOTE] = "note",
+        [MLC_EVENT_COMPILED] = "compiled", [MLC_EVENT_TUNED] = "tuned"};
     text_add(out, "{\"event\":\"%s\"", name[event->kind]);
     switch (event->kind) {
     case MLC_EVENT_START: add_start(out, event); break;
@@ -99,6 +94,7 @@ void event_json(Text *out, const mlc_event *event)
     case MLC_EVENT_END: add_end(out, event); break;
     case MLC_EVENT_PROGRESS:
     case MLC_EVENT_COMPILED:
+    case MLC_EVENT_TUNED:
     case MLC_EVENT_NOTE: string(out, "text", event->text); break;
     }
     text_add(out, "}");

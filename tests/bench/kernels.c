@@ -102,7 +102,7 @@ static void measure(Bench *bench, const char *name, const Kernel *kernel, double
                     double bytes)
 {
     double begin = now();
-    Plan plan = plan_kernel(kernel, &bench->target, NULL, bench->arena);
+    Plan plan = plan_kernel(kernel, &bench->target, NULL, NULL, bench->arena);
     double planned = now();
     ObjectCode object = compile_plan(bench->compiler, &plan);
     double compiled = now();

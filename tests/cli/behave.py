@@ -465,6 +465,53 @@ class Cache(Program):
         self.assertEqual(os.listdir(self.path("cache/mlc")), ["notes"])
 
 
+class Tuning(Program):
+    def test_what_cannot_be_tuned_is_2(self):
+        self.refused("tune", code=2, says=["FILE"])
+        self.refused("tune", "kernels", code=2, says=["FILE"])
+        self.refused("tune", "m.mlc", code=2, says=["`kernels`"])
+        self.refused("tune", "m.mlc", "rate", code=2, says=["`rate`", "kernels"])
+        self.refused("tune", "m.mlc", "kernels", "again", code=2, says=["`again`"])
+        self.refused("tune", "m.mlc", "kernels", "--device", "reference", code=2, says=["reference", "kernels"])
+        self.refused("tune", "m.mlc", "kernels", "--entry", "stap", code=2, says=["stap", "step"])
+        self.refused("tune", "none.mlc", "kernels", code=3, says=["none.mlc"])
+
+    def test_what_was_found_is_used_and_changes_no_bit(self):
+        self.needs_cpu()
+        common = ["m.mlc", "--threads", "2", "--set", "width=200", "--set", "train.batch=40"]
+        self.mlc("train", *common, "--out", "before", "--no-cache")
+        done = self.mlc("tune", *common, "kernels", "--repeat", "5", "--json")
+        self.assertEqual(done.stderr, "")
+        kernels = json.loads(done.stdout)["kernels"]
+        self.assertTrue(any("fc1" in k["label"] and k["line"].startswith("m.mlc:") for k in kernels), kernels)
+        self.assertTrue(all(k["schedules"] > 1 and k["before"] > 0 for k in kernels), kernels)
+        better = [k for k in kernels if k["choice"]]
+        self.assertTrue(all(k["after"] <= 0.97 * k["before"] for k in better), better)
+        self.assertTrue(all(k["after"] == k["before"] for k in kernels if k not in better), kernels)
+        said = self.mlc("train", *common, "--out", "after", "-v").stderr
+        self.assertEqual(bool(better), bool(re.search(r"^compiled step, batch 40: \d+ kernels, \d+ tuned, ", said, re.M)), said)
+        self.assertNotIn("tuned", self.mlc("train", *common, "--out", "anew", "-v", "--no-cache").stderr)
+        self.assertEqual(self.tensors("before/checkpoint.safetensors"), self.tensors("after/checkpoint.safetensors"))
+
+    def test_a_table_and_no_progress_when_quiet(self):
+        self.needs_cpu()
+        done = self.mlc("tune", "m.mlc", "kernels", "--entry", "predict", "--repeat", "1", "--quiet", "--no-cache")
+        self.assertEqual(done.stderr, "")
+        self.assertRegex(done.stdout, r"(?m)^predict of points, batch 10, cpu, \d+ threads: \d+ of 2 kernels better, in ")
+        self.assertRegex(done.stdout, r"(?m)^ +before/us +after/us +ratio +calls +kernel$")
+        self.assertRegex(done.stdout, r"(?m)^ +[0-9.]+ +[0-9.]+ +[0-9.]+ +1  k\d+ dot .*m.mlc:\d+")
+        self.assertFalse(os.path.exists(self.path("cache")))
+
+    def test_an_interrupt_is_130(self):
+        self.needs_cpu()
+        child = subprocess.Popen([MLC, "tune", "m.mlc", "kernels"], cwd=self.folder, env=self.environment,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertIn("kernel 1/", child.stderr.readline())
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.communicate(timeout=60)[0], "")
+        self.assertEqual(child.returncode, 130)
+
+
 class World(Program):
     def test_places_that_cannot_be_written_are_1(self):
         self.write("file", "x")

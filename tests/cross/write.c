@@ -71,7 +71,7 @@ static uint32_t plan_slices(const Writer *w, const Kernel *kernel, Plan *plan)
         fewest++;
     uint32_t count = 0;
     for (int64_t slices = fewest; slices <= extent; slices += extent - fewest) {
-        plan[count] = plan_kernel(kernel, &w->target, &(Slices){axis, slices}, w->arena);
+        plan[count] = plan_kernel(kernel, &w->target, &(Slices){axis, slices}, NULL, w->arena);
         if (plan[count].schedule.sliced) count++;
         if (fewest == extent) break;
     }
@@ -83,7 +83,7 @@ static void put_case(void *user, const Kernel *kernel, uint64_t seed)
     Writer *w = user;
     Text text = {.arena = w->arena};
     kernel_print(&text, kernel);
-    Plan plan[3] = {plan_kernel(kernel, &w->target, NULL, w->arena)};
+    Plan plan[3] = {plan_kernel(kernel, &w->target, NULL, NULL, w->arena)};
     uint32_t plans = 1 + plan_slices(w, kernel, plan + 1);
 
     CaseHeader header = {CASE_MAGIC, seed, text.count, plans};

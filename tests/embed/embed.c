@@ -173,7 +173,7 @@ END_TEST
 /* --- training ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct Log {
-    int count[MLC_EVENT_COMPILED + 1];
+    int count[MLC_EVENT_TUNED + 1];
     int64_t stop_at; /* interrupts behind this step; 0: never */
     mlc_session *session;
     double first, last;

@@ -83,6 +83,7 @@ START_TEST(wrong_arguments_are_usage)
     mlc_model *model = NULL;
     mlc_model_options short_options = {.size = 3};
     mlc_train_options short_train = {.size = 3};
+    mlc_tune_options short_tune = {.size = 3};
     ck_assert_int_eq(mlc_model_open(side.session, NULL, NULL, &model), MLC_USAGE);
     ck_assert_int_eq(mlc_model_open(side.session, "m.mlc", NULL, NULL), MLC_USAGE);
     ck_assert_int_eq(mlc_model_open(side.session, "m.mlc", &short_options, &model), MLC_USAGE);
@@ -97,6 +98,9 @@ START_TEST(wrong_arguments_are_usage)
     ck_assert_int_eq(mlc_train(NULL, NULL), MLC_USAGE);
     ck_assert_int_eq(mlc_weights(NULL, &tensor, &count), MLC_USAGE);
     ck_assert_int_eq(mlc_dump(side.model, "grph", NULL, "text", &text), MLC_USAGE);
+    ck_assert_int_eq(mlc_tune(side.model, NULL, NULL, &text), MLC_USAGE);
+    ck_assert_int_eq(mlc_tune(side.model, "kernels", &short_tune, &text), MLC_USAGE);
+    ck_assert_int_eq(mlc_tune(side.model, "kernels", NULL, &text), MLC_USAGE); /* on reference */
     ck_assert_int_eq(mlc_help(side.session, "no such topic", &text), MLC_USAGE);
     ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "no such topic"));
     side_expect(&side, mlc_help(side.session, "dense", &text), "help");

@@ -1,7 +1,6 @@
 #include "tests/unit/steps.h"
 
 #if MLC_HAS_LLVM
-#include "backends/backend.h"
 #include <check.h>
 #include <string.h>
 
@@ -33,6 +32,16 @@ static void *filled(Arena *arena, Type type, int64_t count)
 
 StepMemory step_run(Model *m, const Module *module, int64_t cache_bytes, uint32_t *chains)
 {
+    BackendOptions options = {.threads = 2, .cache_bytes = cache_bytes};
+    BackendStatistics statistics;
+    StepMemory memory = step_run_with(m, module, &options, &statistics);
+    *chains = statistics.chains;
+    return memory;
+}
+
+StepMemory step_run_with(Model *m, const Module *module, const BackendOptions *options,
+                         BackendStatistics *statistics)
+{
     StepMemory memory = {arena_array(m->arena, void *, module->output.count),
                          arena_array(m->arena, void *, m->result->program->state.count)};
     const void **input = arena_array(m->arena, const void *, module->input.count);
@@ -46,13 +55,12 @@ StepMemory step_run(Model *m, const Module *module, int64_t cache_bytes, uint32_
         const State *state = &m->result->program->state.at[i];
         memory.state[i] = filled(m->arena, state->type, shape_elements(&state->shape));
     }
-    BackendOptions options = {.threads = 2, .cache_bytes = cache_bytes};
     BackendEntry entry = {m->result->program, NULL, module};
     Device *device;
     Executable *executable;
-    ck_assert_int_eq(backend_cpu.open(&options, m->context.report, &device), STATUS_ok);
+    ck_assert_int_eq(backend_cpu.open(options, m->context.report, &device), STATUS_ok);
     ck_assert_int_eq(backend_cpu.compile(device, &m->context, &entry, &executable), STATUS_ok);
-    *chains = backend_cpu.statistics(executable).chains;
+    *statistics = backend_cpu.statistics(executable);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(backend_cpu.run(executable, input, memory.output, memory.state),
                          STATUS_ok);

@@ -1,9 +1,9 @@
-/* Images on disk: read again, refused when damaged or when others could have written them. */
+/* Images and choices of schedules on disk: read again, refused when damaged or when others could have written them. */
 #include <check.h>
 
 #if MLC_HAS_LLVM
 #include "backends/backend.h"
-#include "backends/cpu/cache.h"
+#include "backends/cpu/tuned.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,9 +145,112 @@ START_TEST(cache)
 }
 END_TEST
 
+static uint32_t rows_of(const Cache *kept, uint64_t key, Arena *arena)
+{
+    Tuned tuned = tuned_read(kept, arena);
+    const ScheduleChoice *found = tuned_find(&tuned, (uint64_t[]){key, ~key});
+    return found ? found->rows : 0;
+}
+
+static void keep_rows(const Cache *kept, uint64_t key, uint32_t rows)
+{
+    tuned_keep(kept, (uint64_t[]){key, ~key}, &(ScheduleChoice){.rows = rows});
+}
+
+START_TEST(choices_are_kept)
+{
+    char folder[] = "/tmp/mlc-cache-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    Arena *arena = arena_open(&host_default);
+    Cache opened = cache_open(folder), of_other = opened, none = cache_open(NULL);
+    of_other.build ^= 1;
+    ck_assert_uint_eq(tuned_read(&opened, arena).count, 0);
+    for (uint32_t i = 1; i <= 5; i++)
+        keep_rows(&opened, i, i);
+    keep_rows(&opened, 3, 9);
+    keep_rows(&opened, 4, 0);
+    keep_rows(&opened, 77, 0);
+    static const uint32_t expected[] = {0, 1, 2, 9, 0, 5};
+    for (uint32_t i = 0; i < 6; i++)
+        ck_assert_uint_eq(rows_of(&opened, i, arena), expected[i]);
+    ck_assert_uint_eq(tuned_read(&opened, arena).count, 4);
+
+    ck_assert_uint_eq(tuned_read(&of_other, arena).count, 0);
+    keep_rows(&of_other, 1, 7);
+    ck_assert_uint_eq(rows_of(&opened, 1, arena), 1);
+    ck_assert_uint_eq(rows_of(&of_other, 1, arena), 7);
+    keep_rows(&none, 1, 7);
+    ck_assert_uint_eq(tuned_read(&none, arena).count, 0);
+
+    static const long where[] = {0, 9, 20, 33, 41, 60, 100, -1};
+    for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
+        damage(folder, where[i]);
+        ck_assert_uint_eq(tuned_read(&opened, arena).count, 0);
+        keep_rows(&opened, 1, 6);
+        ck_assert_uint_eq(rows_of(&opened, 1, arena), 6);
+    }
+    set_modes(folder, 0622);
+    ck_assert_uint_eq(tuned_read(&opened, arena).count, 0);
+
+    for (uint32_t i = 1; i <= TUNED_MOST + 3; i++)
+        keep_rows(&opened, i, i);
+    ck_assert_uint_eq(tuned_read(&opened, arena).count, TUNED_MOST);
+    ck_assert_uint_eq(rows_of(&opened, 3, arena), 0);
+    ck_assert_uint_eq(rows_of(&opened, 4, arena), 4);
+    ck_assert_uint_eq(rows_of(&opened, TUNED_MOST + 3, arena), TUNED_MOST + 3);
+    cache_close(&opened);
+    arena_close(arena);
+    remove_folder(folder);
+}
+END_TEST
+
+/* A choice for c = a a on two threads, as tuning keeps it. */
+static void keep_choice(const char *folder, int64_t n, const ScheduleChoice *choice)
+{
+    Arena *arena = arena_open(&host_default);
+    Context context = {.arena = arena, .sources = sources_new(arena)};
+    context.report = report_new(arena, context.sources);
+    CpuTarget target;
+    uint64_t key[2];
+    ck_assert_int_eq(cpu_target(NULL, 2, context.report, &target), STATUS_ok);
+    Workload w = workload_of(square_kernel(&context, n), &target, NULL, arena);
+    workload_key(&w, key);
+    Cache opened = cache_open(folder);
+    tuned_keep(&opened, key, choice);
+    cache_close(&opened);
+
+    Plan own = workload_plan(&w, NULL), chosen = workload_plan(&w, choice);
+    ck_assert(!own.is_tuned);
+    ck_assert(chosen.is_tuned == !choice_is_none(choice));
+    ck_assert(chosen.is_tuned == (own.key[0] != chosen.key[0]));
+    arena_close(arena);
+}
+
+START_TEST(choices_are_taken)
+{
+    char folder[] = "/tmp/mlc-cache-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    float result[40 * 40];
+    ck_assert_uint_eq(square(folder, result, 40).tuned, 0);
+    keep_choice(folder, 40, &(ScheduleChoice){.rows = 1, .vectors = 1});
+    BackendStatistics first = square(folder, result, 40), again = square(folder, result, 40);
+    ck_assert_uint_eq(first.tuned, 1);
+    ck_assert_uint_eq(first.compiled, 1);
+    ck_assert_uint_eq(again.tuned, 1);
+    ck_assert_uint_eq(again.cached, 1);
+    ck_assert_uint_eq(square(NULL, result, 40).tuned, 0);
+    ck_assert_uint_eq(square(folder, result, 19).tuned, 0);
+    keep_choice(folder, 40, &(ScheduleChoice){0});
+    ck_assert_uint_eq(square(folder, result, 40).tuned, 0);
+    remove_folder(folder);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, cache);
+    tcase_add_test(tests, choices_are_kept);
+    tcase_add_test(tests, choices_are_taken);
 }
 #else
 static void add_tests(TCase *tests)

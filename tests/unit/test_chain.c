@@ -107,7 +107,7 @@ static ChainPlans chains_of(Bench *b)
     CpuTarget target;
     ck_assert_int_eq(cpu_target(NULL, 2, b->context.report, &target), STATUS_ok);
     target.schedule.l2 = CACHE;
-    return chain_plans(b->module, &target, b->arena);
+    return chain_plans(b->module, &target, NULL, b->arena);
 }
 
 static float element(int64_t i)
@@ -243,7 +243,7 @@ START_TEST(no_chain_where_the_cache_holds_all)
     CpuTarget target;
     ck_assert_int_eq(cpu_target(NULL, 2, b.context.report, &target), STATUS_ok);
     target.schedule.l2 = 4 * BYTES;
-    ck_assert_uint_eq(chain_plans(b.module, &target, b.arena).count, 0);
+    ck_assert_uint_eq(chain_plans(b.module, &target, NULL, b.arena).count, 0);
     arena_close(b.arena);
 }
 END_TEST

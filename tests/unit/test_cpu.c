@@ -58,11 +58,10 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
 }
 
 /* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
-static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
+static void check_plan(Bench *bench, const Kernel *kernel, Plan plan, uint64_t seed)
 {
     const char *wrong = kernel_verify(kernel, bench->arena);
     ck_assert_msg(!wrong, "seed %lu: %s", (unsigned long)seed, wrong);
-    Plan plan = plan_kernel(kernel, &bench->target, NULL, bench->arena);
     bool is_whole = plan.schedule.contraction && !bench->target.has_fma;
     Buffers expected = random_buffers(kernel, seed, is_whole, bench->arena);
     Buffers buffers = random_buffers(kernel, seed, is_whole, bench->arena);
@@ -82,6 +81,7 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
     int differs = buffers_differ(kernel, &expected, &buffers, &element);
     Text text = {.arena = bench->arena};
     kernel_print(&text, kernel);
+    if (differs >= 0) schedule_print(&text, &plan.schedule);
     ck_assert_msg(differs < 0, "%s, seed %lu: buffer %d, element %ld\n%s", bench->target.name,
                   (unsigned long)seed, differs, (long)element, text.at);
     buffers_free(&expected);
@@ -90,7 +90,8 @@ static void check_kernel(Bench *bench, const Kernel *kernel, uint64_t seed)
 
 static void take_case(void *user, const Kernel *kernel, uint64_t seed)
 {
-    check_kernel(user, kernel, seed);
+    Bench *bench = user;
+    check_plan(bench, kernel, plan_kernel(kernel, &bench->target, NULL, NULL, bench->arena), seed);
 }
 
 START_TEST(code_computes_what_the_kernel_means)
@@ -106,6 +107,75 @@ START_TEST(code_computes_what_the_kernel_means)
         group->each(&(CaseSink){.arena = bench.arena, .take = take_case, .user = &bench});
         bench_close(&bench);
     }
+}
+END_TEST
+
+static void check_choices(Bench *bench, const Kernel *kernel, uint64_t seed)
+{
+    ScheduleChoice choice[CHOICE_MOST], none = {0};
+    Workload w = workload_of(kernel, &bench->target, NULL, bench->arena);
+    if (!w.has_choices) return;
+    uint32_t count = schedule_choices(w.kernel, &w.contraction, &bench->target.schedule, NULL,
+                                      &none, choice, bench->arena);
+    for (uint32_t i = 0; i < count; i++)
+        check_plan(bench, kernel, workload_plan(&w, &choice[i]), seed);
+}
+
+/* What no search would propose, as a record of another machine may. */
+static void check_wild_choices(Bench *bench, const Kernel *kernel, uint64_t seed)
+{
+    uint32_t random = (uint32_t)seed * 2654435761u;
+    Workload w = workload_of(kernel, &bench->target, NULL, bench->arena);
+    if (!w.has_choices) return;
+    for (int i = 0; i < 4; i++) {
+        ScheduleChoice choice = {0};
+#define CHOICE(name)                                                                               \
+    random = random * 1664525u + 1013904223u;                                                      \
+    if (random >> 30) choice.name = (random >> 20) % (random >> 29 & 1 ? 3 : 40);
+#include "ir/kernel/choice.def"
+#undef CHOICE
+        check_plan(bench, kernel, workload_plan(&w, &choice), seed);
+    }
+}
+
+#define ONE_OF 6 /* kernels: each has up to two dozen schedules */
+
+typedef struct Choosing {
+    Bench *bench;
+    void (*check)(Bench *bench, const Kernel *kernel, uint64_t seed);
+    uint32_t seen;
+} Choosing;
+
+static void take_choices(void *user, const Kernel *kernel, uint64_t seed)
+{
+    Choosing *choosing = user;
+    Contraction of;
+    if (!contraction_of(kernel, &of) || choosing->seen++ % ONE_OF) return;
+    choosing->check(choosing->bench, kernel, seed);
+}
+
+static void check_all_choices(const char *level,
+                              void (*check)(Bench *bench, const Kernel *kernel, uint64_t seed))
+{
+    Bench bench;
+    if (!bench_open(&bench, level)) return;
+    Choosing choosing = {&bench, check, 0};
+    for (uint32_t i = 0; i < case_group_count; i++)
+        if (!case_groups[i].is_cut)
+            case_groups[i].each(
+                &(CaseSink){.arena = bench.arena, .take = take_choices, .user = &choosing});
+    bench_close(&bench);
+}
+
+START_TEST(every_choice)
+{
+    check_all_choices(levels[_i], check_choices);
+}
+END_TEST
+
+START_TEST(wild_choices)
+{
+    check_all_choices(levels[_i], check_wild_choices);
 }
 END_TEST
 
@@ -147,6 +217,11 @@ static void add_tests(Suite *suite)
         tcase_add_loop_test(tests, code_computes_what_the_kernel_means, (int)i, (int)i + 1);
         suite_add_tcase(suite, tests);
     }
+    TCase *choices = tcase_create("choices");
+    tcase_set_timeout(choices, 120);
+    tcase_add_loop_test(choices, every_choice, 0, LEVELS);
+    tcase_add_loop_test(choices, wild_choices, 0, LEVELS);
+    suite_add_tcase(suite, choices);
     TCase *tests = tcase_create("targets");
     tcase_add_test(tests, unknown_target);
     tcase_add_test(tests, what_the_host_does_not_run);

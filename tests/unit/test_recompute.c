@@ -116,7 +116,7 @@ START_TEST(cheap_values_of_large_plans_are_not_stored)
         "train {\n minimize cross_entropy(z, y)\n optimizer sgd(rate: 0.1)\n batch 2\n}\n";
     uint32_t chains;
     Model *m = model_open(text, 1u << ENTRY_step);
-    const Module *usual = step_module(m, 4096, 0), *all = step_module(m, 4096, (int64_t)1 << 40);
+    const Module *usual = step_module(m, 2048, 0), *all = step_module(m, 2048, (int64_t)1 << 40);
     ck_assert_int_lt(10 * usual->arena_bytes, 9 * all->arena_bytes);
     ck_assert_int_lt(10 * usual->flops, 11 * all->flops);
     StepMemory a = step_run(m, usual, 1 << 30, &chains), b = step_run(m, all, 1 << 30, &chains);

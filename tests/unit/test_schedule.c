@@ -20,8 +20,8 @@ START_TEST(merging_keeps_the_meaning)
             Kernel *kernel = random_kernel((RandomKind)kind, seed, arena);
             Contraction contraction;
             bool is_contraction = contraction_of(kernel, &contraction);
-            Kernel *merged = kernel_merge_axes(kernel, is_contraction ? &contraction : NULL,
-                                               (Axis){0}, arena);
+            Kernel *merged =
+                kernel_merge_axes(kernel, is_contraction ? &contraction : NULL, (Axis){0}, arena);
             Contraction again;
             /* Merged away, an axis may no longer tell the factors apart: then the interpreter does not know. */
             if (contraction_of(merged, &again) != is_contraction) continue;
@@ -105,10 +105,72 @@ START_TEST(schedules_keep_their_rules)
             kernel = kernel_merge_axes(kernel, of, (Axis){0}, arena);
             ScheduleTarget target = machine;
             target.products = (Products)(seed % 3);
-            Schedule schedule = schedule_default(kernel, of, &target, NULL, arena);
+            Schedule schedule = schedule_default(kernel, of, &target, NULL, NULL, arena);
             check_tasks(kernel, &schedule);
             check_registers(&schedule);
         }
+    arena_close(arena);
+}
+END_TEST
+
+static bool same_text(const Schedule *a, const Schedule *b, Arena *arena)
+{
+    Text x = {.arena = arena}, y = {.arena = arena};
+    schedule_print(&x, a);
+    schedule_print(&y, b);
+    return !strcmp(text_done(&x), text_done(&y));
+}
+
+/* Choices of a contraction: each another schedule, the first the model's own. */
+static void check_choices(const Kernel *kernel, const Contraction *of, const ScheduleTarget *target,
+                          Arena *arena)
+{
+    ScheduleChoice choice[CHOICE_MOST], none = {0};
+    Schedule schedule[CHOICE_MOST], own = schedule_default(kernel, of, target, NULL, NULL, arena);
+    uint32_t count = schedule_choices(kernel, of, target, NULL, &none, choice, arena);
+    ck_assert_uint_ge(count, 1);
+    ck_assert_uint_le(count, CHOICE_MOST);
+    ck_assert(choice_is_none(&choice[0]));
+    for (uint32_t i = 0; i < count; i++) {
+        schedule[i] = schedule_default(kernel, of, target, NULL, &choice[i], arena);
+        check_tasks(kernel, &schedule[i]);
+        check_registers(&schedule[i]);
+        ck_assert_int_le(schedule[i].scratch, own.scratch + target->l2);
+        if (i > 1) ck_assert_double_ge(schedule[i].cost, schedule[i - 1].cost);
+        for (uint32_t k = 0; k < i; k++)
+            ck_assert(!same_text(&schedule[i], &schedule[k], arena));
+    }
+    ck_assert(same_text(&schedule[0], &own, arena));
+}
+
+START_TEST(choices_keep_the_rules)
+{
+    Arena *arena = arena_open(&host_default);
+    uint32_t several = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        RandomKind kind = seed % 2 ? RANDOM_contraction : RANDOM_contraction_of_bf16;
+        Kernel *kernel = random_kernel(kind, seed, arena);
+        Contraction contraction;
+        if (!contraction_of(kernel, &contraction)) continue;
+        kernel = kernel_merge_axes(kernel, &contraction, (Axis){0}, arena);
+        ScheduleTarget target = machine;
+        target.products = (Products)(seed % 3);
+        check_choices(kernel, &contraction, &target, arena);
+        several++;
+    }
+    ck_assert_uint_gt(several, 20);
+    arena_close(arena);
+}
+END_TEST
+
+START_TEST(choices_are_written)
+{
+    Arena *arena = arena_open(&host_default);
+    Text text = {.arena = arena}, nothing = {.arena = arena};
+    choice_print(&text, &(ScheduleChoice){.rows = 6, .panels = 4});
+    ck_assert_str_eq(text_done(&text), "rows 6, panels 4");
+    choice_print(&nothing, &(ScheduleChoice){0});
+    ck_assert_str_eq(text_done(&nothing), "");
     arena_close(arena);
 }
 END_TEST
@@ -122,6 +184,8 @@ Suite *suite_schedule(void)
     tcase_add_test(tests, merging_keeps_the_meaning);
     tcase_add_test(tests, contiguous_axes_become_one);
     tcase_add_test(tests, schedules_keep_their_rules);
+    tcase_add_test(tests, choices_keep_the_rules);
+    tcase_add_test(tests, choices_are_written);
     suite_add_tcase(suite, tests);
     return suite;
 }
