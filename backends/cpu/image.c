@@ -90,15 +90,6 @@ static uint64_t address_of(const Linking *l, const Elf64_Sym *symbol)
     return l->place[symbol->st_shndx] + symbol->st_value;
 }
 
-/* One value in an instruction at `at`: target is what it refers to, both in the image. */
-static uint32_t relocate_x86_64(uint64_t type, uint32_t old, uint64_t at, uint64_t target)
-{
-    (void)old;
-    if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
-        bug("unknown relocation %llu", (unsigned long long)type);
-    return (uint32_t)(target - at);
-}
-
 /* The distance of pages: 21 bits, the lower two of them apart. */
 static uint32_t set_page(uint32_t adrp, uint64_t at, uint64_t target)
 {
@@ -118,9 +109,11 @@ static uint32_t set_offset(uint32_t instruction, uint64_t target, uint32_t shift
     return (instruction & ~(0xfffu << 10)) | offset >> shift << 10;
 }
 
-static uint32_t relocate_aarch64(uint64_t type, uint32_t old, uint64_t at, uint64_t target)
+static uint32_t relocate_aarch64(const Linking *l, uint64_t type, uint32_t old, uint64_t at,
+                                 uint64_t target)
 {
     if (at % 4) bug("an instruction lies between others");
+    if (target >= l->code_size) bug("a constant lies outside");
     switch (type) {
     case R_AARCH64_ADR_PREL_PG_HI21: return set_page(old, at, target);
     case R_AARCH64_ADD_ABS_LO12_NC:
@@ -131,6 +124,16 @@ static uint32_t relocate_aarch64(uint64_t type, uint32_t old, uint64_t at, uint6
     case R_AARCH64_LDST128_ABS_LO12_NC: return set_offset(old, target, 4);
     default: bug("unknown relocation %llu", (unsigned long long)type);
     }
+}
+
+/* What the 32 bits at `at` become, which say how to get to `target`; both are places in the image. */
+static uint32_t relocated(const Linking *l, uint64_t type, uint32_t old, uint64_t at,
+                          uint64_t target)
+{
+    if (l->machine == EM_AARCH64) return relocate_aarch64(l, type, old, at, target);
+    if (type != R_X86_64_PC32 && type != R_X86_64_PLT32)
+        bug("unknown relocation %llu", (unsigned long long)type);
+    return (uint32_t)(target - at);
 }
 
 static void relocate(const Linking *l, const Elf64_Shdr *table)
@@ -149,8 +152,7 @@ static void relocate(const Linking *l, const Elf64_Shdr *table)
         target += (uint64_t)entry[i].r_addend;
         uint32_t value;
         memcpy(&value, l->code + place + at, sizeof value);
-        value = (l->machine == EM_AARCH64 ? relocate_aarch64 : relocate_x86_64)(type, value,
-                                                                                place + at, target);
+        value = relocated(l, type, value, place + at, target);
         memcpy(l->code + place + at, &value, sizeof value);
     }
 }
