@@ -43,7 +43,8 @@ typedef struct TunedKernel {
 
 typedef struct Tuning {
     int64_t repeat; /* rounds that what may be best is measured in; 0: as many as it takes */
-    /* Before each kernel, and after the last with done = all.  False: stop, and keep what was found. */
+    /* With done = 0 while it is measured which kernels are worth it; then before each of those, and after the last with done = all.
+     * False: stop, and keep what was found. */
     bool (*goes_on)(void *user, uint32_t done, uint32_t all);
     void *user;
     LIST(TunedKernel) kernel; /* costliest first */

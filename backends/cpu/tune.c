@@ -104,6 +104,11 @@ static const Plan *plan_of(const Workload *w, const ScheduleChoice *choice, Aren
     return plan;
 }
 
+static bool same_choice(const ScheduleChoice *a, const ScheduleChoice *b)
+{
+    return !memcmp(a, b, sizeof *a); /* numbers, and nothing between them */
+}
+
 /* The first, who is compared with; then what lies around a choice. */
 static uint32_t enter(const Workload *w, const ScheduleChoice *around, Entrant *entrant,
                       Arena *arena)
@@ -117,6 +122,25 @@ static uint32_t enter(const Workload *w, const ScheduleChoice *around, Entrant *
     return count;
 }
 
+/* Of many who are as good as the model's one is always ahead, so who won must win once more, against the model's schedule and the best so far
+ * alone. */
+static Status confirm(Tuner *t, const Workload *w, const ScheduleChoice *won, ScheduleChoice *best)
+{
+    Arena *arena = t->context.arena;
+    Entrant *entrant = arena_array(arena, Entrant, 3);
+    uint32_t count = 0;
+    entrant[count++].plan = plan_of(w, NULL, arena);
+    entrant[count++] = (Entrant){.choice = *won, .plan = plan_of(w, won, arena)};
+    if (!choice_is_none(best))
+        entrant[count++] = (Entrant){.choice = *best, .plan = plan_of(w, best, arena)};
+    TRY(race(&t->unit->stand, entrant, count, t->tuning->repeat, arena));
+    uint32_t winner = race_winner(entrant, count);
+    *best = entrant[winner].choice;
+    t->found.before = race_median(&entrant[0]);
+    t->found.after = race_median(&entrant[winner]);
+    return STATUS_ok;
+}
+
 /* The best of what lies around the best so far, as long as there is a better one. */
 static Status search(Tuner *t, const Workload *w, ScheduleChoice *best)
 {
@@ -124,32 +148,18 @@ static Status search(Tuner *t, const Workload *w, ScheduleChoice *best)
     Stand *stand = &t->unit->stand;
     Entrant *entrant = arena_array(arena, Entrant, CHOICE_MOST + 1);
     for (int generation = 0; generation < GENERATIONS; generation++) {
+        ScheduleChoice old = *best;
         uint32_t count = enter(w, best, entrant, arena);
         TRY(link_entrants(t, entrant, count));
         TRY(race_check(stand, entrant, count, arena));
         TRY(race(stand, entrant, count, t->tuning->repeat, arena));
-        uint32_t winner = race_winner(entrant, count);
-        bool is_same = !memcmp(best, &entrant[winner].choice, sizeof *best);
-        *best = entrant[winner].choice;
-        t->found.before = t->found.after = race_median(&entrant[0]);
+        const Entrant *winner = &entrant[race_winner(entrant, count)];
         t->found.schedules += generation ? count - 2 : count; /* those of the last again */
-        if (is_same) break;
+        if (!generation) t->found.before = t->found.after = race_median(&entrant[0]);
+        if (choice_is_none(&winner->choice) || same_choice(&winner->choice, best)) break;
+        TRY(confirm(t, w, &winner->choice, best));
+        if (same_choice(&old, best)) break;
     }
-    return STATUS_ok;
-}
-
-/* Of many who are as good as the model's one is always ahead, so the best must win once more, by itself. */
-static Status confirm(Tuner *t, const Workload *w, ScheduleChoice *best)
-{
-    Arena *arena = t->context.arena;
-    Entrant *entrant = arena_array(arena, Entrant, 2);
-    entrant[0].plan = plan_of(w, NULL, arena);
-    entrant[1] = (Entrant){.choice = *best, .plan = plan_of(w, best, arena)};
-    TRY(race(&t->unit->stand, entrant, 2, t->tuning->repeat, arena));
-    uint32_t winner = race_winner(entrant, 2);
-    *best = entrant[winner].choice;
-    t->found.before = race_median(&entrant[0]);
-    t->found.after = race_median(&entrant[winner]);
     return STATUS_ok;
 }
 
@@ -161,7 +171,6 @@ static Status tune_unit(void *argument)
     ScheduleChoice best = {0};
     TRY(stand_open(&t->unit->stand, arena));
     TRY(search(t, &w, &best));
-    if (!choice_is_none(&best)) TRY(confirm(t, &w, &best));
     tuned_keep(&t->device->cache, t->unit->key, &best);
     if (choice_is_none(&best)) return STATUS_ok;
     Text text = {.arena = t->device->arena};
@@ -219,6 +228,7 @@ static Status sort_units(Tuner *t, Units *units, uint32_t *count)
 {
     double all = 0;
     for (uint32_t i = 0; i < units->count; i++) {
+        if (!t->tuning->goes_on(t->tuning->user, 0, units->count)) return STATUS_interrupted;
         TRY(with_unit(t, &units->at[i], time_unit));
         all += cost_of(&units->at[i]);
     }

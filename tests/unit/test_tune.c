@@ -196,15 +196,16 @@ START_TEST(choices_change_no_bit_of_a_step)
 END_TEST
 
 typedef struct Watch {
-    uint32_t calls, stop_at;
+    uint32_t done, stop_at;
 } Watch;
 
 static bool goes_on(void *user, uint32_t done, uint32_t all)
 {
     Watch *watch = user;
-    ck_assert_uint_eq(done, watch->calls);
+    ck_assert(done == watch->done || done == watch->done + 1);
     ck_assert_uint_le(done, all);
-    return watch->calls++ != watch->stop_at;
+    watch->done = done;
+    return done != watch->stop_at;
 }
 
 START_TEST(an_entry_is_tuned)
@@ -228,7 +229,7 @@ START_TEST(an_entry_is_tuned)
     watch = (Watch){.stop_at = UINT32_MAX};
     Tuning tuning = {.repeat = 1, .goes_on = goes_on, .user = &watch};
     ck_assert_int_eq(backend_cpu.tune(device, &m->context, &entry, &tuning), STATUS_ok);
-    ck_assert_uint_eq(tuning.kernel.count + 1, watch.calls);
+    ck_assert_uint_eq(tuning.kernel.count, watch.done);
     uint32_t better = 0, sliced = 0;
     for (uint32_t i = 0; i < tuning.kernel.count; i++) {
         const TunedKernel *kernel = &tuning.kernel.at[i];
