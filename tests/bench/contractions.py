@@ -45,13 +45,18 @@ class Convolution:
         return 2 * self.batch * self.channels * self.out_side**2 * self.inputs * self.taps**2
 
     def model(self):
-        x, w = (f"{self.batch}, {self.inputs}, {self.side}, {self.side}", f"{self.channels}, {self.inputs}, {self.taps}, {self.taps}")
+        """Images lie as the layout pass puts them inside of a network, channels last; those of one channel are what they are."""
+        image = f"{self.batch}, {self.side}, {self.side}, {self.inputs}"
+        result = f"{self.batch}, {self.out_side}, {self.out_side}, {self.channels}"
+        text = (f"model conv {{\n  input image: f32[{image}]\n  input w: f32[{self.channels}, {self.inputs}, {self.taps}, {self.taps}]\n"
+                f"  x = transpose(image, [0, 3, 1, 2])\n")
         forward = f"convolution(x, w, stride: {self.stride}, padding: {self.padding})"
-        inputs = f"  input x: f32[{x}]\n  input w: f32[{w}]\n"
         if self.direction == "forward":
-            return f"model conv {{\n{inputs}  output y = {forward}\n}}\n"
-        dy = f"  input dy: f32[{self.batch}, {self.channels}, {self.out_side}, {self.out_side}]\n"
-        return f"model conv {{\n{inputs}{dy}  output y = grad(sum({forward} * dy), {'x' if self.direction == 'input' else 'w'})\n}}\n"
+            return f"{text}  output y = transpose({forward}, [0, 2, 3, 1])\n}}\n"
+        text += f"  input result: f32[{result}]\n  dy = transpose(result, [0, 3, 1, 2])\n"
+        if self.direction == "input":
+            return f"{text}  output y = grad(sum({forward} * dy), image)\n}}\n"
+        return f"{text}  output y = grad(sum({forward} * dy), w)\n}}\n"
 
     def request(self, peer, seconds):
         return (f"{peer} convolution {seconds} {self.direction} {self.batch} {self.inputs} {self.channels} {self.side} {self.taps} "
