@@ -1,7 +1,9 @@
 #!/bin/sh
-# Installs the Debian packages that mlc builds and is tested with; does nothing when they are all there.
+# Installs the Debian packages that mlc is built with; `test`, and those of all tests; `bench`, and its peers. Does nothing when they are all
+# there.
 set -eu
-packages="python3 cmake ninja-build gcc pkg-config check llvm-19-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev dataset-fashion-mnist gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+packages="python3 cmake ninja-build gcc pkg-config check llvm-19-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev dataset-fashion-mnist"
+[ "${1:-}" = test ] && packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 [ "${1:-}" = bench ] && packages="$packages python3-torch libopenblas0-openmp libopenblas-dev libdnnl-dev libxsmm-dev"
 
 missing=

@@ -3,7 +3,7 @@
 set -eu
 cd -- "$(dirname -- "$0")/.."
 
-sh tests/install.sh
+sh tests/install.sh test
 suite() { # folder, options...
     folder=$1
     shift
