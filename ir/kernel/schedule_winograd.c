@@ -103,8 +103,8 @@ static void share_taps(Filtering *f, Schedule *s)
     add_task(f, s, w->filter, f->filters);
     threads = ceiling(threads, s->tasks);
     if (threads == 1) return;
-    int64_t rows = f->channels / s->rows;
-    f->channels = ceiling(rows, threads) * s->rows;
+    int64_t unit = s->rows > s->width ? s->rows : s->width; /* whole vectors, whole tiles */
+    f->channels = ceiling(f->channels / unit, threads) * unit;
     add_task(f, s, w->channel, f->channels);
 }
 

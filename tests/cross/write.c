@@ -106,7 +106,11 @@ static bool write_group(const CaseGroup *group, const char *level, uint64_t *cas
     bool is_known = cpu_target(level, 2, report, &w.target) == STATUS_ok;
     w.compiler = is_known ? compiler_open(&w.target) : NULL;
     if (w.compiler) {
-        if (group->is_cut) w.target.schedule.l1 = CASE_L1, w.target.schedule.l2 = CASE_L2;
+        if (group->is_cut) {
+            w.target.schedule.l1 = CASE_L1;
+            w.target.schedule.l2 = CASE_L2;
+            w.target.schedule.threads = CASE_THREADS;
+        }
         group->each(&(CaseSink){.arena = w.arena, .take = put_case, .user = &w});
     }
     compiler_close(w.compiler);

@@ -332,6 +332,7 @@ const CaseGroup case_groups[] = {
     {"products", products, false},
     {"products_of_bf16", products_of_bf16, false},
     {"small_caches", small_caches, true},
+    {"filterings_in_small_caches", filterings, true},
     {"convolutions", convolutions, false},
     {"convolutions_of_bf16", convolutions_of_bf16, false},
     {"contractions_of_bf16", contractions_of_bf16, false},

@@ -13,11 +13,12 @@ typedef struct CaseSink {
 typedef struct CaseGroup {
     const char *name;
     void (*each)(const CaseSink *sink);
-    bool is_cut; /* to be planned for caches of CASE_L1 and CASE_L2 bytes */
+    bool is_cut; /* to be planned for caches of CASE_L1 and CASE_L2 bytes, and CASE_THREADS */
 } CaseGroup;
 
 #define CASE_L1 (8 << 10)
 #define CASE_L2 (64 << 10)
+#define CASE_THREADS 7
 
 extern const CaseGroup case_groups[];
 extern const uint32_t case_group_count;

@@ -106,7 +106,7 @@ static void add_axes(Making *m)
     int images = 1 + (int)pick(m, 2);
     int64_t tiles = 1;
     for (int i = 0; i < images; i++) {
-        int64_t extent = 2 + pick(m, 4);
+        int64_t extent = 1 + pick(m, 5);
         tiles *= extent;
         m->image[i] = kernel_axis(m->kernel, kind, extent);
     }

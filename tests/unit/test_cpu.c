@@ -103,6 +103,7 @@ START_TEST(code_computes_what_the_kernel_means)
         if (group->is_cut) {
             bench.target.schedule.l1 = CASE_L1;
             bench.target.schedule.l2 = CASE_L2;
+            bench.target.schedule.threads = CASE_THREADS;
         }
         group->each(&(CaseSink){.arena = bench.arena, .take = take_case, .user = &bench});
         bench_close(&bench);
