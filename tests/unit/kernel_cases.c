@@ -50,9 +50,10 @@ static void contractions(const CaseSink *sink)
     each_of_kind(sink, RANDOM_contraction);
 }
 
+/* Each point of these takes the interpreter a whole tile. */
 static void filterings(const CaseSink *sink)
 {
-    for (uint64_t seed = first_seed(); seed < end_seed(); seed++)
+    for (uint64_t seed = first_seed(); seed < end_seed(); seed += 3)
         sink->take(sink->user, random_filtering(seed, sink->arena), seed);
 }
 
