@@ -321,6 +321,7 @@ static void choose_rounds(const Planning *p, Schedule *s)
     if (s->pack || s->waits || s->width == 1) return;
     int64_t extent = plan_extent(p, s->vector), column = s->vectors * s->width;
     if (extent <= column || s->k * extent * 4 <= p->target->l1) return;
+    if (plan_points(p, s->of.m) * extent * 4 > p->target->l2 / 2) return; /* sums wait there */
     int64_t inside = s->k;
     uint32_t around = 0;
     for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
