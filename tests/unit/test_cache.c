@@ -4,6 +4,7 @@
 #if MLC_HAS_LLVM
 #include "backends/backend.h"
 #include "backends/cpu/tuned.h"
+#include "tests/unit/folder.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,18 +12,6 @@
 #include <unistd.h>
 
 extern const Backend backend_cpu;
-
-static void remove_folder(const char *folder)
-{
-    DIR *open = opendir(folder);
-    char path[512];
-    for (const struct dirent *entry; open && (entry = readdir(open));) {
-        snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
-        unlink(path);
-    }
-    if (open) closedir(open);
-    rmdir(folder);
-}
 
 /* c = a b */
 static Kernel *square_kernel(Context *context, int64_t n)

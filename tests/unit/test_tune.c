@@ -4,8 +4,8 @@
 #if MLC_HAS_LLVM
 #include "backends/cpu/tune.h"
 #include "ir/kernel/reach.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/steps.h"
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,18 +19,6 @@ static const char network[] =
     " c1 = conv2d(x, 8, kernel: 3)\n x = max_pool2d(relu(c1), 2)\n"
     " fc1 = dense(flatten(x), 24)\n fc2 = dense(relu(fc1), 3)\n output logits = fc2\n}\n"
     "train {\n minimize cross_entropy(logits, y)\n optimizer adam(rate: 1e-2)\n batch 2\n}\n";
-
-static void remove_folder(const char *folder)
-{
-    DIR *open = opendir(folder);
-    char path[512];
-    for (const struct dirent *entry; open && (entry = readdir(open));) {
-        snprintf(path, sizeof path, "%s/%.200s", folder, entry->d_name);
-        unlink(path);
-    }
-    if (open) closedir(open);
-    rmdir(folder);
-}
 
 /* --- a race ---------------------------------------------------------------------------------------------------------------- */
 
