@@ -171,7 +171,13 @@ static Status tune_unit(void *argument)
     ScheduleChoice best = {0};
     TRY(stand_open(&t->unit->stand, arena));
     TRY(search(t, &w, &best));
-    tuned_keep(&t->device->cache, t->unit->key, &best);
+    const Cache *cache = &t->device->cache;
+    if (!tuned_keep(cache, t->unit->key, &best) && cache->folder) {
+        report_error(t->device->report, (Span){0}, "what was found cannot be kept in the folder %s",
+                     cache->folder);
+        report_hint(t->device->report, "it must be a folder of yours, on a disk with room");
+        return STATUS_failed;
+    }
     if (choice_is_none(&best)) return STATUS_ok;
     Text text = {.arena = t->device->arena};
     choice_print(&text, &best);

@@ -40,7 +40,7 @@ const ScheduleChoice *tuned_find(const Tuned *tuned, const uint64_t key[2])
     return i < tuned->count ? &tuned->at[i].choice : NULL;
 }
 
-void tuned_keep(const Cache *cache, const uint64_t key[2], const ScheduleChoice *choice)
+bool tuned_keep(const Cache *cache, const uint64_t key[2], const ScheduleChoice *choice)
 {
     Arena *arena = arena_open(&host_default);
     if (!arena) out_of_memory();
@@ -50,7 +50,7 @@ void tuned_keep(const Cache *cache, const uint64_t key[2], const ScheduleChoice 
     bool is_known = old < tuned.count;
     if (!is_known && choice_is_none(choice)) {
         arena_close(arena);
-        return;
+        return true;
     }
     if (!is_known && tuned.count == TUNED_MOST) old = 0, is_known = true;
     if (is_known) {
@@ -66,5 +66,9 @@ void tuned_keep(const Cache *cache, const uint64_t key[2], const ScheduleChoice 
     uint64_t name[2];
     key_of_file(cache, name);
     cache_write(cache, name, &file);
+    tuned = tuned_read(cache, arena);
+    const ScheduleChoice *kept = tuned_find(&tuned, key);
+    bool is_kept = choice_is_none(choice) ? !kept : kept && !memcmp(kept, choice, sizeof *kept);
     arena_close(arena);
+    return is_kept;
 }

@@ -19,7 +19,8 @@ struct Tuned {
 Tuned tuned_read(const Cache *cache, Arena *arena);
 /* NULL: the model's. */
 const ScheduleChoice *tuned_find(const Tuned *tuned, const uint64_t key[2]);
-/* In place of what was found before; a choice of nothing forgets it.  What other processes kept meanwhile stays. */
-void tuned_keep(const Cache *cache, const uint64_t key[2], const ScheduleChoice *choice);
+/* In place of what was found before; a choice of nothing forgets it.  What other processes kept meanwhile stays.  False
+ * if it is not there afterwards: the folder cannot be written, or the disk is full. */
+bool tuned_keep(const Cache *cache, const uint64_t key[2], const ScheduleChoice *choice);
 
 #endif

@@ -235,11 +235,23 @@ START_TEST(choices_are_taken)
 }
 END_TEST
 
+/* No folder can be made where a file is. */
+START_TEST(what_cannot_be_kept_is_said)
+{
+    Cache none = cache_open("/dev/null/cache");
+    const uint64_t key[2] = {1, 2};
+    ck_assert(!tuned_keep(&none, key, &(ScheduleChoice){.rows = 2}));
+    ck_assert(tuned_keep(&none, key, &(ScheduleChoice){0}));
+    cache_close(&none);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, cache);
     tcase_add_test(tests, choices_are_kept);
     tcase_add_test(tests, choices_are_taken);
+    tcase_add_test(tests, what_cannot_be_kept_is_said);
 }
 #else
 static void add_tests(TCase *tests)
