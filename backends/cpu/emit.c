@@ -364,9 +364,11 @@ LLVMModuleRef emit_kernel(LLVMContextRef context, const CpuTarget *target, const
               .kernel = kernel,
               .schedule = schedule,
               .arena = arena,
-              .buffer =
-                  arena_array(arena, LLVMValueRef, kernel->buffer.count + kernel->scalar.count + 2),
+              .buffer = arena_array(arena, LLVMValueRef,
+                                    kernel->buffer.count + kernel->scalar.count +
+                                        kernel->store.count + 2),
               .moved = arena_array(arena, Moved, kernel->scalar.count + 1),
+              .moved_store = arena_array(arena, const Access *, kernel->store.count + 1),
               .kept = arena_array(arena, Kept, kernel->scalar.count + 1),
               .minor_extent = 1,
               .width = 1};

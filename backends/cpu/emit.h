@@ -53,6 +53,7 @@ typedef struct Emit {
     Arena *arena;
     LLVMValueRef *buffer; /* pointer of each buffer, then of each copy */
     Moved *moved;         /* by scalar id */
+    const Access **moved_store; /* by number of the store: where it goes first; NULL: to its place */
     Kept *kept;           /* by scalar id */
     Binding axis[MAX_AXES];
     Level level[MAX_LEVELS];
@@ -179,8 +180,8 @@ LLVMValueRef apply_binary(Emit *e, ScalarOp op, Type type, LLVMValueRef x, LLVMV
 LLVMValueRef apply_fma(Emit *e, Type type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z,
                        uint32_t width);
 
-/* transposed.c: loops over a block of two axes, whose transposed loads are in scratch while `inside` runs with `vector` as the
- * vector axis. */
+/* transposed.c: loops over a block of two axes, whose transposed loads and stores are in scratch while `inside` runs with `vector` as
+ * the vector axis. */
 typedef struct Transposed {
     Axis vector, across;
     LLVMValueRef from, to;               /* of vector */

@@ -106,8 +106,8 @@ void store_all(Emit *e)
     for (uint32_t i = 0; i < kernel->store.count; i++) {
         const Store *store = &kernel->store.at[i];
         LLVMValueRef value = evaluate_vector(e, store->value);
-        store_access(e, &store->at, kernel->buffer.at[store->at.buffer].type, value,
-                     store->accumulate);
+        const Access *at = e->moved_store[i] ? e->moved_store[i] : &store->at;
+        store_access(e, at, kernel->buffer.at[store->at.buffer].type, value, store->accumulate);
     }
 }
 

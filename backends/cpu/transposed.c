@@ -1,16 +1,20 @@
-/* Loads that lie along another axis than the vectors do: a block of both axes is read along theirs, transposed in registers and
- * put into scratch, from where it is read as if it lay along the vectors. */
+/* Loads and stores that lie along another axis than the vectors do.  What is loaded of a block of both axes is read along theirs,
+ * transposed in registers and put into scratch, from where it is read as if it lay along the vectors; what is stored goes to scratch
+ * first, and from there the same way back. */
 #include "backends/cpu/emit.h"
 
 /* Vectors along `across` for every vector along the other: whole lines are read, near each other. */
 #define ACROSS 4
 
+#define MOST 64 /* accesses that are transposed */
+
 typedef struct Block {
     const Transposed *t;
     LLVMValueRef along, across; /* where it begins, i64 */
-    LLVMValueRef base[64];      /* in scratch, of each of `load` */
-    Scalar load[64];
-    uint32_t loads;
+    LLVMValueRef base[MOST];    /* in scratch, of each of `load`, then of `store` */
+    Scalar load[MOST];
+    uint32_t store[MOST]; /* by number in the kernel */
+    uint32_t loads, stores;
 } Block;
 
 /* Exchanges bit `bit` of the row's number with that of the lane's number. */
@@ -82,8 +86,8 @@ static void fill(Emit *e, const Block *block)
     vector_set(e, (Axis){0}, 1, NULL, 0);
 }
 
-/* From now on a load is read from scratch, in which its block lies as if all of it did. */
-static void move(Emit *e, const Block *block, uint32_t i)
+/* The block in scratch as if all of the buffer lay there. */
+static const Access *in_scratch(Emit *e, const Block *block, uint32_t i, Type type)
 {
     const Transposed *t = block->t;
     int64_t width = e->schedule->width;
@@ -95,9 +99,24 @@ static void move(Emit *e, const Block *block, uint32_t i)
     access->at[0].affine.by[t->vector.id - 1] = 1;
     LLVMValueRef before = LLVMBuildMul(e->builder, block->across, emit_i64(e, width), "");
     before = LLVMBuildNeg(e->builder, LLVMBuildAdd(e->builder, before, block->along, ""), "");
-    Type type = e->kernel->scalar.at[block->load[i].id].type;
     e->buffer[buffer] = step_pointer(e, memory_type(e, type, 1), block->base[i], before);
-    e->moved[block->load[i].id] = (Moved){access, e->depth};
+    return access;
+}
+
+static Type type_of_store(const Emit *e, uint32_t store)
+{
+    return e->kernel->buffer.at[e->kernel->store.at[store].at.buffer].type;
+}
+
+static void move(Emit *e, const Block *block)
+{
+    for (uint32_t i = 0; i < block->loads; i++) {
+        uint32_t id = block->load[i].id;
+        e->moved[id] = (Moved){in_scratch(e, block, i, e->kernel->scalar.at[id].type), e->depth};
+    }
+    for (uint32_t i = 0; i < block->stores; i++)
+        e->moved_store[block->store[i]] =
+            in_scratch(e, block, block->loads + i, type_of_store(e, block->store[i]));
 }
 
 static void use(Emit *e, const Block *block)
@@ -105,8 +124,7 @@ static void use(Emit *e, const Block *block)
     const Transposed *t = block->t;
     uint32_t width = e->schedule->width, level = e->depth;
     emit_at(e, level);
-    for (uint32_t i = 0; i < block->loads; i++)
-        move(e, block, i);
+    move(e, block);
     LLVMValueRef all = LLVMBuildAdd(e->builder, block->across, emit_i64(e, width), "");
     LLVMValueRef to = emit_smaller(e, all, t->across_to);
     vector_set(e, t->vector, width, mask_of(e, t->vector, block->along, t->to, width), level);
@@ -126,24 +144,72 @@ static void use(Emit *e, const Block *block)
     vector_set(e, (Axis){0}, 1, NULL, 0);
     for (uint32_t i = 0; i < block->loads; i++)
         e->moved[block->load[i].id] = (Moved){0};
+    for (uint32_t i = 0; i < block->stores; i++)
+        e->moved_store[block->store[i]] = NULL;
 }
 
-/* The loads to transpose, each with its part of scratch. */
-static void find_loads(Emit *e, Block *block)
+/* Lanes beyond the end are stored where the last is, and before it. */
+static void drain(Emit *e, const Block *block)
+{
+    const Transposed *t = block->t;
+    uint32_t width = e->schedule->width, level = e->depth;
+    int64_t extent = extent_of(e, t->vector);
+    vector_set(e, t->across, width, mask_of(e, t->across, block->across, t->across_to, width),
+               level);
+    axis_bind(e, t->across, block->across, level);
+    for (uint32_t i = 0; i < block->stores; i++) {
+        const Store *store = &e->kernel->store.at[block->store[i]];
+        Type type = type_of_store(e, block->store[i]);
+        LLVMValueRef row[64];
+        emit_at(e, level);
+        for (uint32_t p = 0; p < width; p++) {
+            LLVMValueRef at = emit_i64(e, (int64_t)p * width);
+            at = step_pointer(e, memory_type(e, type, 1), block->base[block->loads + i], at);
+            row[p] = LLVMBuildLoad2(e->builder, memory_type(e, type, width), at, "");
+            LLVMSetAlignment(row[p], type_info[type].bytes);
+        }
+        for (uint32_t bit = 1; bit < width; bit *= 2)
+            exchange(e, row, width, bit);
+        for (uint32_t l = width; l-- > 0;) {
+            emit_at(e, level);
+            axis_bind(e, t->vector, point(e, block->along, l, extent), level);
+            store_access(e, &store->at, type, from_memory(e, type, row[l], width), false);
+        }
+    }
+    axis_release(e, t->across);
+    axis_release(e, t->vector);
+    vector_set(e, (Axis){0}, 1, NULL, 0);
+}
+
+/* A part of scratch for the next. */
+static LLVMValueRef take(Emit *e, LLVMValueRef *next, Type type)
+{
+    int64_t points = (int64_t)e->schedule->width * e->schedule->width;
+    LLVMValueRef at = *next;
+    *next = step_pointer(e, memory_type(e, type, 1), at, emit_i64(e, points));
+    return at;
+}
+
+static void find_transposed(Emit *e, Block *block)
 {
     const Kernel *kernel = e->kernel;
     const bool *live = kernel_live(kernel, e->arena);
     LLVMValueRef next = e->scratch;
-    int64_t points = (int64_t)e->schedule->width * e->schedule->width;
     emit_at(e, e->depth);
     for (uint32_t i = 1; i < kernel->scalar.count; i++) {
         const ScalarNode *node = &kernel->scalar.at[i];
-        if (!live[i] || node->op != SCALAR_load || block->loads == 64) continue;
-        if (!access_is_transposed(kernel, node->access, block->t->vector, block->t->across))
-            continue;
-        block->base[block->loads] = next;
+        if (!live[i] || node->op != SCALAR_load || block->loads == MOST) continue;
+        if (!schedule_lies_across(e->schedule, kernel, node->access)) continue;
+        block->base[block->loads] = take(e, &next, node->type);
         block->load[block->loads++] = (Scalar){i};
-        next = step_pointer(e, memory_type(e, node->type, 1), next, emit_i64(e, points));
+    }
+    for (uint32_t i = 0; i < kernel->store.count; i++) {
+        uint32_t known = block->loads + block->stores;
+        const Store *store = &kernel->store.at[i];
+        if (store->accumulate || known == MOST) continue;
+        if (!schedule_lies_across(e->schedule, kernel, &store->at)) continue;
+        block->base[known] = take(e, &next, type_of_store(e, i));
+        block->store[block->stores++] = i;
     }
 }
 
@@ -151,7 +217,7 @@ void emit_transposed(Emit *e, const Transposed *t)
 {
     Block block = {.t = t};
     uint32_t width = e->schedule->width;
-    find_loads(e, &block);
+    find_transposed(e, &block);
     Loop strip, along, across;
     loop_open(e, &strip, t->across_from, t->across_to, (int64_t)ACROSS * width, 0, NULL);
     LLVMValueRef end = emit_i64(e, (int64_t)ACROSS * width);
@@ -163,6 +229,7 @@ void emit_transposed(Emit *e, const Transposed *t)
     block.across = across.index;
     fill(e, &block);
     use(e, &block);
+    drain(e, &block);
     loop_close(e, &across, NULL);
     loop_close(e, &along, NULL);
     loop_close(e, &strip, NULL);

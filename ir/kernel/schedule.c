@@ -44,33 +44,63 @@ typedef struct Along {
     Axis across; /* what lies along this one is transposed */
 } Along;
 
-bool access_is_transposed(const Kernel *kernel, const Access *access, Axis vector, Axis across)
+/* Axes beside those of `rows` for which a row touches several elements: a block would hold the last. */
+static bool moves_inside(const Kernel *kernel, const Access *access, uint32_t rows)
+{
+    uint32_t axes = access_axes(kernel, access) & ~rows;
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        if (axes >> i & 1 && kernel->axis.at[i].extent > 1) return true;
+    return false;
+}
+
+static bool lies_across(const Kernel *kernel, const Access *access, Along along, uint32_t rows)
 {
     int64_t step, other;
-    uint32_t both = 1u << (vector.id - 1) | 1u << (across.id - 1);
+    uint32_t both = 1u << (along.axis.id - 1) | 1u << (along.across.id - 1);
     for (int d = 0; d < access->rank; d++) {
         const Coordinate *at = &access->at[d];
         if (at->dynamic.id || (at->guarded && affine_axes(&at->affine) & both)) return false;
     }
-    return access_step(kernel, access, vector, &step) &&
-           access_step(kernel, access, across, &other) && other == 1 &&
+    return !moves_inside(kernel, access, rows) && access_step(kernel, access, along.axis, &step) &&
+           access_step(kernel, access, along.across, &other) && other == 1 &&
            (step > MOST_APART || step < 0);
 }
 
-static double access_cost(const Planning *p, const Access *access, Along along, bool is_store)
+bool schedule_lies_across(const Schedule *s, const Kernel *kernel, const Access *access)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < s->order_count; i++)
+        rows |= 1u << (s->order[i].id - 1);
+    return s->across.id &&
+           lies_across(kernel, access, (Along){.axis = s->vector, .across = s->across}, rows);
+}
+
+static double access_cost(const Planning *p, const Access *access, Along along)
 {
     int64_t step, minor = 0, extent = extent_of(p->kernel, along.minor);
     if (!access_step(p->kernel, access, along.axis, &step) ||
         (along.minor.id && !access_step(p->kernel, access, along.minor, &minor)))
-        return is_store ? COST_SCATTER : COST_GATHER;
+        return COST_GATHER;
     if (step == 0 && minor == 0) return COST_UNIFORM;
     if (along.minor.id ? minor == 1 && step == extent : step == 1) return COST_CONTIGUOUS;
-    if (is_store) return COST_SCATTER;
-    if (along.across.id && access_is_transposed(p->kernel, access, along.axis, along.across))
-        return COST_TRANSPOSED;
+    if (along.across.id && lies_across(p->kernel, access, along, p->rows)) return COST_TRANSPOSED;
     if (along.minor.id && minor == 0 && step == 1) return COST_REPEATED;
     bool is_near = !along.minor.id && step >= 2 && step <= MOST_APART;
     return is_near ? COST_APART * (double)step : COST_STRIDED;
+}
+
+static double store_cost(const Planning *p, const Store *store, Along along)
+{
+    int64_t step, minor = 0, extent = extent_of(p->kernel, along.minor);
+    if (!along.axis.id) return COST_CONTIGUOUS;
+    bool is_even = access_step(p->kernel, &store->at, along.axis, &step) &&
+                   (!along.minor.id || access_step(p->kernel, &store->at, along.minor, &minor));
+    if (is_even && step == 0 && minor == 0) return COST_UNIFORM;
+    if (is_even && (along.minor.id ? minor == 1 && step == extent : step == 1))
+        return COST_CONTIGUOUS;
+    bool is_transposed =
+        along.across.id && !store->accumulate && lies_across(p->kernel, &store->at, along, p->rows);
+    return is_transposed ? COST_TRANSPOSED : COST_SCATTER;
 }
 
 static double points_of(const Kernel *kernel, uint32_t axes)
@@ -91,7 +121,7 @@ static double scalar_cost(const Planning *p, uint32_t id, Along along)
 {
     const ScalarNode *node = &p->kernel->scalar.at[id];
     if (node->op == SCALAR_load)
-        return along.axis.id ? access_cost(p, node->access, along, false) : COST_CONTIGUOUS;
+        return along.axis.id ? access_cost(p, node->access, along) : COST_CONTIGUOUS;
     return scalar_weight(node) * COST_OPERATION;
 }
 
@@ -179,9 +209,7 @@ static double cost_of(const Planning *p, Along rows, Axis stores)
         if (p->live[i] && !body[i]) cost += points * scalar_cost(p, i, along);
     bool is_woven = !stores.id && woven_axis(p, rows.axis, rows.minor).id;
     for (uint32_t i = 0; i < kernel->store.count; i++)
-        cost += points * (is_woven        ? COST_WOVEN
-                          : along.axis.id ? access_cost(p, &kernel->store.at[i].at, along, true)
-                                          : COST_CONTIGUOUS);
+        cost += points * (is_woven ? COST_WOVEN : store_cost(p, &kernel->store.at[i], along));
     return cost;
 }
 
@@ -205,22 +233,27 @@ static void consider(const Planning *p, Along rows, Axis stores, double *least, 
     s->store_vector = stores;
 }
 
-/* The axis along which most of the loads lie that do not lie along the vectors; {0}: there is none. */
+static int64_t bytes_of_sums(const Planning *p);
+
+/* The axis along which most of the loads and stores lie that do not lie along the vectors; {0}: there is none. */
 static Axis across_axis(const Planning *p, Axis vector)
 {
     const Kernel *kernel = p->kernel;
     uint32_t most = 0, axes = p->rows;
     Axis across = {0};
-    if (!vector.id || p->has_reduce || p->sequential) return across;
+    if (!vector.id || p->sequential || (p->has_reduce && bytes_of_sums(p))) return across;
     for (uint32_t i = 0; i < kernel->axis.count; i++) {
         if (!(axes >> i & 1) || i + 1 == vector.id || kernel->axis.at[i].extent < 4) continue;
-        uint32_t loads = 0;
+        uint32_t found = 0;
+        Along along = {.axis = vector, .across = {i + 1}};
         for (uint32_t k = 1; k < kernel->scalar.count; k++)
-            loads +=
-                p->live[k] && kernel->scalar.at[k].op == SCALAR_load &&
-                access_is_transposed(kernel, kernel->scalar.at[k].access, vector, (Axis){i + 1});
-        if (loads <= most) continue;
-        most = loads;
+            found += p->live[k] && kernel->scalar.at[k].op == SCALAR_load &&
+                     lies_across(kernel, kernel->scalar.at[k].access, along, p->rows);
+        for (uint32_t k = 0; k < kernel->store.count; k++)
+            found += !kernel->store.at[k].accumulate &&
+                     lies_across(kernel, &kernel->store.at[k].at, along, p->rows);
+        if (found <= most) continue;
+        most = found;
         across = (Axis){i + 1};
     }
     return across;
@@ -313,14 +346,24 @@ static void choose_columns(const Planning *p, Schedule *s)
     s->scratch = s->columns * bytes;
 }
 
-/* A block of each transposed load in scratch. */
+static int64_t block_bytes(const Schedule *s, Type type)
+{
+    return (int64_t)s->width * s->width * type_info[type].bytes;
+}
+
+/* A block of each transposed load and store in scratch. */
 static void plan_transpositions(const Planning *p, Schedule *s)
 {
-    for (uint32_t i = 1; s->across.id && i < p->kernel->scalar.count; i++) {
-        const ScalarNode *node = &p->kernel->scalar.at[i];
-        if (p->live[i] && node->op == SCALAR_load &&
-            access_is_transposed(p->kernel, node->access, s->vector, s->across))
-            s->scratch += (int64_t)s->width * s->width * type_info[node->type].bytes;
+    const Kernel *kernel = p->kernel;
+    for (uint32_t i = 1; i < kernel->scalar.count; i++) {
+        const ScalarNode *node = &kernel->scalar.at[i];
+        if (p->live[i] && node->op == SCALAR_load && schedule_lies_across(s, kernel, node->access))
+            s->scratch += block_bytes(s, node->type);
+    }
+    for (uint32_t i = 0; i < kernel->store.count; i++) {
+        const Store *store = &kernel->store.at[i];
+        if (!store->accumulate && schedule_lies_across(s, kernel, &store->at))
+            s->scratch += block_bytes(s, kernel->buffer.at[store->at.buffer].type);
     }
 }
 

@@ -72,8 +72,8 @@ typedef struct Schedule {
     Axis
         vector; /* {0}: each reduce along its innermost reduction axis, stores along `store_vector` */
     Axis
-        across; /* rows: an axis along which loads lie that do not lie along `vector`: they are transposed, a block of both axes
-                  * at a time; the last of `order` but for `vector`; {0}: none */
+        across; /* rows: an axis along which loads or stores lie that do not lie along `vector`: they are transposed, a block of
+                 * both axes at a time; the last of `order` but for `vector`; {0}: none */
     Axis minor; /* rows: a small axis that lanes run over before `vector`; {0}: none */
     uint32_t store_count;
     Axis store_order[MAX_AXES]; /* rows: loops over the parallel axes that no reduce depends on */
@@ -156,8 +156,8 @@ bool *kernel_live(const Kernel *kernel, Arena *arena);
 /* Elements that an access moves by from one point of the axis to the next; false if it is not the same everywhere. */
 bool access_step(const Kernel *kernel, const Access *access, Axis axis, int64_t *step);
 
-/* Whether a load is read along `across` and transposed. */
-bool access_is_transposed(const Kernel *kernel, const Access *access, Axis vector, Axis across);
+/* Whether what is loaded or stored so goes along `across` of the schedule, a block at a time. */
+bool schedule_lies_across(const Schedule *schedule, const Kernel *kernel, const Access *access);
 
 /* Chosen by arithmetic alone. `kernel` has been merged; `contraction`: as recognized before merging, or NULL.  slices: NULL, or how the
  * tasks must lie; `sliced` says whether they do, which is not so where it would cost much.  choice: NULL, or what tuning found; kernels that

@@ -2,6 +2,7 @@
 #include "ir/kernel/schedule.h"
 #include "tests/unit/random_kernel.h"
 #include <check.h>
+#include <string.h>
 
 static const ScheduleTarget machine = {16, 32, 2, 48 << 10, 2 << 20};
 
@@ -113,6 +114,44 @@ START_TEST(schedules_keep_their_rules)
 }
 END_TEST
 
+/* Maxima of windows, read channels last and written channels first: `stored` is the place of the result, `times` how often it
+ * is written. */
+static Schedule pooling(const char *stored, int times, const Kernel **kernel, Arena *arena)
+{
+    Text text = {.arena = arena};
+    text_add(&text,
+             "kernel {\n axis i 37\n axis j 19\n axis k %d\n axis l 2 reduction\n"
+             " buffer b0 f32[1406]\n buffer b1 f32[2109] out\n"
+             " %%1 = load b0 [i + 74*j + 37*l : 1406] : f32\n %%2 = reduce max l %%1 : f32\n"
+             " store b1 [%s] = %%2\n}\n",
+             times, stored);
+    Context context = {.arena = arena, .sources = sources_new(arena)};
+    context.report = report_new(arena, context.sources);
+    const char *written = text_done(&text);
+    uint32_t source = sources_add(context.sources, "pooling", written, strlen(written), false);
+    *kernel = kernel_parse(&context, arena, source);
+    ck_assert_ptr_nonnull(*kernel);
+    ck_assert_ptr_null(kernel_verify(*kernel, arena));
+    return schedule_default(*kernel, NULL, &machine, NULL, NULL, arena);
+}
+
+START_TEST(what_lies_across_is_stored_by_blocks)
+{
+    Arena *arena = arena_open(&host_default);
+    const Kernel *kernel;
+    Schedule s = pooling("j + 19*i : 2109", 1, &kernel, arena);
+    ck_assert_uint_eq(s.vector.id, 1);
+    ck_assert_uint_eq(s.across.id, 2);
+    ck_assert(schedule_lies_across(&s, kernel, &kernel->store.at[0].at));
+    ck_assert_int_eq(s.scratch, 16 * 16 * 4);
+    s = pooling("i + 37*j : 2109", 1, &kernel, arena);
+    ck_assert_uint_eq(s.across.id, 0);
+    s = pooling("57*i + 19*k + j : 2109", 3, &kernel, arena); /* a block holds one point of k */
+    ck_assert(!schedule_lies_across(&s, kernel, &kernel->store.at[0].at));
+    arena_close(arena);
+}
+END_TEST
+
 static bool same_text(const Schedule *a, const Schedule *b, Arena *arena)
 {
     Text x = {.arena = arena}, y = {.arena = arena};
@@ -184,6 +223,7 @@ Suite *suite_schedule(void)
     tcase_add_test(tests, merging_keeps_the_meaning);
     tcase_add_test(tests, contiguous_axes_become_one);
     tcase_add_test(tests, schedules_keep_their_rules);
+    tcase_add_test(tests, what_lies_across_is_stored_by_blocks);
     tcase_add_test(tests, choices_keep_the_rules);
     tcase_add_test(tests, choices_are_written);
     suite_add_tcase(suite, tests);
