@@ -381,13 +381,14 @@ void plan_loops(const Planning *p, Schedule *s)
         }
 }
 
-/* Groups of panels shrink to what a task has. */
+/* Groups of panels shrink to what a task has, and to be alike: each of them packs a again. */
 void plan_fit_panels(const Planning *p, Schedule *s)
 {
     if (!s->vector.id) return;
     int64_t column = s->vectors * s->width;
     int64_t columns = plan_ceiling(schedule_task_points(s, p->kernel, s->vector), column);
-    if (s->panels > columns) s->panels = (uint32_t)columns;
+    int64_t groups = plan_ceiling(columns, s->panels);
+    s->panels = (uint32_t)plan_ceiling(columns, groups);
 }
 
 int64_t plan_reserve(Schedule *s, int64_t bytes)

@@ -1,7 +1,8 @@
 /* How the work of a contraction is cut into tasks. */
 #include "ir/kernel/planning.h"
 
-#define READ_AGAIN 0.06  /* cycles an element, from another core or memory */
+#define READ_AGAIN 0.06  /* cycles an element, from a cache */
+#define READ_FAR   0.8   /* ... of a factor that the second-level cache does not hold */
 #define MOVED      0.7   /* cycles an element of the result, to another core */
 #define TASK_WORK  20000 /* products that a task has at least */
 #define LEAST_ROWS                                                                                 \
@@ -20,15 +21,21 @@ int64_t schedule_task_points(const Schedule *s, const Kernel *kernel, Axis axis)
     return kernel->axis.at[axis.id - 1].extent;
 }
 
+/* Part of the threads' time that there is work, if a part takes so many of `count` units. */
+static double use_of(int64_t count, int64_t part, int64_t threads)
+{
+    int64_t rounds = plan_ceiling(plan_ceiling(count, part), threads);
+    return (double)count / (double)(threads * rounds * part);
+}
+
 /* Units of `count` a part takes, so that all threads are done at the same time, with as few parts as that allows. */
 static int64_t part_of(int64_t count, int64_t threads)
 {
     int64_t best = count;
     double most = 0;
     for (int64_t parts = threads; parts <= 4 * threads && parts <= count; parts += threads) {
-        int64_t part = plan_ceiling(count, parts),
-                rounds = plan_ceiling(plan_ceiling(count, part), threads);
-        double use = (double)count / (double)(threads * rounds * part);
+        int64_t part = plan_ceiling(count, parts);
+        double use = use_of(count, part, threads);
         if (use < most + 0.03) continue;
         most = use;
         best = part;
@@ -36,26 +43,44 @@ static int64_t part_of(int64_t count, int64_t threads)
     return best;
 }
 
+static int64_t tiles_of(const Planning *p, const Schedule *s)
+{
+    if (!s->tile_count) return 1;
+    return plan_ceiling(plan_extent(p, s->tile[0].axis), s->tile[0].block);
+}
+
+/* The first axis of loops that only a depends on with points for all threads; {0}: there is none. */
+static Axis outer_rows(const Planning *p, const Schedule *s, int64_t threads)
+{
+    for (uint32_t i = s->packed_loops; i < s->order_count; i++)
+        if (plan_extent(p, s->order[i]) >= threads) return s->order[i];
+    return (Axis){0};
+}
+
+static int64_t columns_of(const Planning *p, const Schedule *s)
+{
+    return plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
+}
+
 /* Axes that only a depends on; each part packs b again. */
 static void split_rows(const Planning *p, Schedule *s, int64_t threads)
 {
-    for (uint32_t i = s->packed_loops; i < s->order_count; i++) {
-        int64_t extent = plan_extent(p, s->order[i]);
-        if (extent < threads) continue;
-        add_task(s, p, s->order[i], part_of(extent, threads));
+    Axis outer = outer_rows(p, s, threads);
+    if (outer.id) {
+        add_task(s, p, outer, part_of(plan_extent(p, outer), threads));
         return;
     }
-    if (!s->tile_count) return;
-    int64_t rows = s->tile[0].block, tiles = plan_ceiling(plan_extent(p, s->tile[0].axis), rows);
-    if (tiles >= threads) add_task(s, p, s->tile[0].axis, part_of(tiles, threads) * rows);
+    int64_t tiles = tiles_of(p, s);
+    if (tiles < threads) return;
+    add_task(s, p, s->tile[0].axis, part_of(tiles, threads) * s->tile[0].block);
 }
 
 /* Groups of panels; each part reads, or packs, a again, and what reads the result by rows finds half of it in another core's cache. */
 static void split_columns(const Planning *p, Schedule *s, int64_t threads)
 {
-    int64_t column = s->vectors * s->width;
-    int64_t columns = plan_ceiling(plan_extent(p, s->vector), column);
-    if (columns >= threads) add_task(s, p, s->vector, part_of(columns, threads) * column);
+    int64_t columns = columns_of(p, s);
+    if (columns < threads) return;
+    add_task(s, p, s->vector, part_of(columns, threads) * s->vectors * s->width);
 }
 
 /* Slices of an outer loop, unless each of them would pack b again for few rows. */
@@ -75,6 +100,36 @@ static bool split_slices(const Planning *p, Schedule *s)
     return true;
 }
 
+/* Of reading a factor of so many rows from farther away than its own cache. */
+static double far_cost(const Planning *p, double rows)
+{
+    return rows * (double)p->k * 4 > (double)p->target->l2 ? rows * READ_FAR : 0;
+}
+
+/* Cycles that threads wait for the last, by how many units there are to share. */
+static double waiting_cost(const Planning *p, int64_t units, int64_t threads, double products)
+{
+    double use = use_of(units, part_of(units, threads), threads);
+    return products / (double)(p->target->lanes * threads) * (1 / use - 1);
+}
+
+/* Whether it costs less that each part has its columns, and reads all of a, than that each has its rows; for one point of k. */
+static bool is_better_by_columns(const Planning *p, const Candidate *c, const Schedule *s,
+                                 int64_t parts)
+{
+    double n = (double)plan_points(p, s->of.n), m = (double)plan_points(p, s->of.m);
+    double again_b = s->pack ? n * plan_pack_cost(c->reading) : n * READ_AGAIN;
+    double again_a = m * (plan_reads_along(p, s->of.a, p->inner_k) ? plan_pack_cost(READ_contiguous)
+                                                                   : READ_AGAIN);
+    double moved = MOVED * n * m / (double)p->k;
+    Axis outer = outer_rows(p, s, parts);
+    int64_t row_units = outer.id ? plan_extent(p, outer) : tiles_of(p, s);
+    double rows = again_b + far_cost(p, n) + waiting_cost(p, row_units, parts, n * m);
+    double columns =
+        again_a + far_cost(p, m) + moved + waiting_cost(p, columns_of(p, s), parts, n * m);
+    return columns < rows;
+}
+
 /* Tasks: blocks of the outer axes that b depends on, as long as there are, then whatever packs less again. */
 void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
 {
@@ -90,12 +145,7 @@ void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
     }
     if (s->tasks >= threads || s->tasks >= wanted) return;
     int64_t parts = plan_ceiling(threads < wanted ? threads : wanted, s->tasks);
-    double n = (double)plan_points(p, s->of.n), m = (double)plan_points(p, s->of.m);
-    double again_b = s->pack ? n * plan_pack_cost(c->reading) : n * READ_AGAIN;
-    double again_a = m * (plan_reads_along(p, s->of.a, p->inner_k) ? plan_pack_cost(READ_contiguous)
-                                                                   : READ_AGAIN);
-    double moved = MOVED * n * m / (double)p->k;
-    bool by_columns = s->vector.id && again_a + moved < again_b;
+    bool by_columns = s->vector.id && is_better_by_columns(p, c, s, parts);
     if (p->choice.split && s->vector.id) by_columns = p->choice.split == 2;
     if (by_columns) split_columns(p, s, parts);
     if (s->task_count == 0 || s->tasks < parts) split_rows(p, s, parts);
