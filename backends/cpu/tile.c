@@ -56,12 +56,29 @@ static LLVMValueRef value_of_a(Emit *e, const Tile *t)
     return spread(e, value, s->width);
 }
 
+/* What the next tile will pack of a: rows that lie along memory are steps of k far apart, which no hardware foresees. */
+static void prefetch_next_rows(Emit *e)
+{
+    const Schedule *s = e->schedule;
+    if (s->pack_a != PACK_A_along_rows || s->products) return;
+    const bool *needed = kernel_needed(e->kernel, s->of.a, e->arena);
+    axis_plus(e, s->tile[0].axis, 2 * s->tile[0].block - 1);
+    for (uint32_t i = 1; i <= s->of.a.id; i++) {
+        const ScalarNode *node = &e->kernel->scalar.at[i];
+        if (!needed[i] || node->op != SCALAR_load) continue;
+        if (access_axes(e->kernel, node->access) >> (s->tile[0].axis.id - 1) & 1)
+            prefetch_access(e, node->access, node->type, 0, 2);
+    }
+    axis_plus(e, s->tile[0].axis, 0);
+}
+
 /* One step over k: every sum gets its product. */
 static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
 {
     const Schedule *s = e->schedule;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     LLVMValueRef b[8];
+    prefetch_next_rows(e);
     for (uint32_t v = 0; v < s->vectors; v++) {
         if (s->pack) {
             b[v] = load_lanes(e, &columns->panel, v * (int64_t)s->width);
