@@ -17,6 +17,9 @@
 #define COST_TREE       12.0
 #define WEIGHT_UNIFORM  40
 
+/* Lanes from which a store under a mask takes less than its elements one by one: AVX2's takes longer, on Zen. */
+#define MASKS_PAY 16
+
 #define LONG_SUM                                                                                   \
     8 /* points of the innermost axis from which sums are kept in memory, for many rows side by side */
 

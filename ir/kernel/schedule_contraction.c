@@ -10,11 +10,14 @@
 #define PACK_TRANSPOSED 0.5
 #define PACK_SINGLE     1.6
 #define STORE_SCATTERED 1.5
-#define PACK_A_PANELS   4    /* panels that read an element of a, from which packing it pays */
-#define LEAST_INSIDE    32   /* steps over k between loading and storing sums that wait */
-#define LEAST_IN_ROUND  16   /* ... where they wait for the vectors beside them */
-#define CUT_FROM        1024 /* points of k from which blocks pay */
-#define CUT             256
+#define PACK_ROWS                                                                                  \
+    0.4 /* ... of packing an element of a that lies along the rows: each step over k is another line */
+#define PACK_A_PANELS  4    /* panels that read an element of a, from which packing it pays */
+#define LEAST_INSIDE   32   /* steps over k between loading and storing sums that wait */
+#define LEAST_IN_ROUND 16   /* ... where they wait for the vectors beside them */
+#define CUT_FROM       1024 /* points of k from which blocks pay */
+#define CUT            256
+#define NEAR           32 /* elements between steps over k that are read in place */
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160  /* operations on the sums of a tile that are code of their own, at most */
@@ -216,8 +219,11 @@ static double candidate_cost(const Planning *p, Candidate *c)
         c->reading = READ_single;
     double packing = panels * width * c->vectors * k * plan_pack_cost(c->reading);
 
+    bool is_by_rows = s.tile_count == 1 && !plan_reads_along(p, c->of.a, p->inner_k) &&
+                      plan_reads_along(p, c->of.a, s.tile[0].axis);
+    double packing_a = is_by_rows ? m * k * PACK_ROWS : 0;
     double storing = plan_finish_cost(p, c) * (double)extent * m;
-    return others * (products + packing + storing);
+    return others * (products + packing + packing_a + storing);
 }
 
 static void swap_sides(Contraction *of)
@@ -338,6 +344,20 @@ static void choose_rounds(const Planning *p, Schedule *s)
     s->panels = (uint32_t)plan_ceiling(extent, column);
 }
 
+/* Whether a step over k passes more than a line or two of what is not wanted. */
+static bool is_far_apart(const Planning *p, Scalar factor)
+{
+    const bool *needed = kernel_needed(p->kernel, factor, p->arena);
+    for (uint32_t i = 1; i <= factor.id; i++) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        int64_t step;
+        if (!needed[i] || node->op != SCALAR_load) continue;
+        if (!access_step(p->kernel, node->access, p->inner_k, &step) || step > NEAR || step < -NEAR)
+            return true;
+    }
+    return false;
+}
+
 /* How a gets to the tiles: as it lies where it is contiguous along k, packed where it is computed or where steps over k are far
  * apart, so few rows at a time that they stay in the caches while all panels read them. */
 static void choose_rows(const Planning *p, Schedule *s)
@@ -351,7 +371,9 @@ static void choose_rows(const Planning *p, Schedule *s)
         p->choice.pack_a != 1) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
             if (is_wanted || is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
-        } else if (s->tile_count == 1 && (is_wanted || s->waits || s->panels >= PACK_A_PANELS) &&
+        } else if (s->tile_count == 1 &&
+                   (is_wanted ||
+                    (is_far_apart(p, s->of.a) && (s->waits || s->panels >= PACK_A_PANELS))) &&
                    plan_reads_along(p, s->of.a, s->tile[0].axis)) {
             s->pack_a = PACK_A_along_rows;
         }
