@@ -56,20 +56,39 @@ static LLVMValueRef value_of_a(Emit *e, const Tile *t)
     return spread(e, value, s->width);
 }
 
-/* What the next tile will pack of a: rows that lie along memory are steps of k far apart, which no hardware foresees. */
-static void prefetch_next_rows(Emit *e)
+#define LINE  64 /* bytes of a cache line */
+#define AHEAD 16 /* points of k that memory takes to answer */
+
+static void prefetch_factor(Emit *e, Scalar factor, Axis along, int64_t lines)
 {
-    const Schedule *s = e->schedule;
-    if (s->pack_a != PACK_A_along_rows || s->products) return;
-    const bool *needed = kernel_needed(e->kernel, s->of.a, e->arena);
-    axis_plus(e, s->tile[0].axis, 2 * s->tile[0].block - 1);
-    for (uint32_t i = 1; i <= s->of.a.id; i++) {
+    const bool *needed = kernel_needed(e->kernel, factor, e->arena);
+    for (uint32_t i = 1; i <= factor.id; i++) {
         const ScalarNode *node = &e->kernel->scalar.at[i];
         if (!needed[i] || node->op != SCALAR_load) continue;
-        if (access_axes(e->kernel, node->access) >> (s->tile[0].axis.id - 1) & 1)
-            prefetch_access(e, node->access, node->type, 0, 2);
+        if (!(access_axes(e->kernel, node->access) >> (along.id - 1) & 1)) continue;
+        for (int64_t line = 0; line < lines; line++)
+            prefetch_access(e, node->access, node->type, line * LINE / type_info[node->type].bytes,
+                            2);
     }
-    axis_plus(e, s->tile[0].axis, 0);
+}
+
+/* What no hardware foresees, as it lies a step of k from the last: of a, the rows that the next tile will pack, of b, what is read in
+ * place some steps on. */
+static void prefetch_steps(Emit *e, const Tile *t)
+{
+    const Schedule *s = e->schedule;
+    if (s->products) return;
+    if (s->pack_a == PACK_A_along_rows) {
+        axis_plus(e, s->tile[0].axis, 2 * s->tile[0].block - 1);
+        prefetch_factor(e, s->of.a, s->tile[0].axis, 1);
+        axis_plus(e, s->tile[0].axis, 0);
+    }
+    Axis k = t->k_count ? t->k[t->k_count - 1] : (Axis){0};
+    if (s->pack || !s->vector.id || !k.id || !schedule_is_far(e->kernel, s->of.b, k, e->arena))
+        return;
+    axis_plus(e, k, AHEAD);
+    prefetch_factor(e, s->of.b, k, t->column * 4 / LINE);
+    axis_plus(e, k, 0);
 }
 
 /* One step over k: every sum gets its product. */
@@ -78,7 +97,7 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
     const Schedule *s = e->schedule;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     LLVMValueRef b[8];
-    prefetch_next_rows(e);
+    prefetch_steps(e, rows->tile);
     for (uint32_t v = 0; v < s->vectors; v++) {
         if (s->pack) {
             b[v] = load_lanes(e, &columns->panel, v * (int64_t)s->width);
@@ -196,7 +215,6 @@ static void finish_looped(Emit *e, const Rows *rows, Columns *columns, LLVMValue
 
 /* --- what follows the sums, on its way from afar while tiles are computed ------------------------------------------------------- */
 
-#define LINE        64 /* bytes of a cache line */
 #define LONG_ENOUGH 64 /* points of k: the sums of a tile take as long as memory does to answer */
 
 /* What the code after the sum reads at each of its elements, b's side and a's, and what it writes elsewhere than it reads. */

@@ -170,6 +170,8 @@ void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTar
                      Arena *arena);
 /* The most points of a parallel axis that a task takes. */
 int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axis axis);
+/* Whether a step over k passes more than a line or two of what is not wanted of a factor. */
+bool schedule_is_far(const Kernel *kernel, Scalar factor, Axis k, Arena *arena);
 /* Marks what a scalar needs, itself included. */
 bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena);
 Schedule schedule_contraction(const Kernel *kernel, const Contraction *contraction,

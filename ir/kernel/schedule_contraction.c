@@ -344,15 +344,14 @@ static void choose_rounds(const Planning *p, Schedule *s)
     s->panels = (uint32_t)plan_ceiling(extent, column);
 }
 
-/* Whether a step over k passes more than a line or two of what is not wanted. */
-static bool is_far_apart(const Planning *p, Scalar factor)
+bool schedule_is_far(const Kernel *kernel, Scalar factor, Axis k, Arena *arena)
 {
-    const bool *needed = kernel_needed(p->kernel, factor, p->arena);
+    const bool *needed = kernel_needed(kernel, factor, arena);
     for (uint32_t i = 1; i <= factor.id; i++) {
-        const ScalarNode *node = &p->kernel->scalar.at[i];
+        const ScalarNode *node = &kernel->scalar.at[i];
         int64_t step;
         if (!needed[i] || node->op != SCALAR_load) continue;
-        if (!access_step(p->kernel, node->access, p->inner_k, &step) || step > NEAR || step < -NEAR)
+        if (!access_step(kernel, node->access, k, &step) || step > NEAR || step < -NEAR)
             return true;
     }
     return false;
@@ -372,8 +371,8 @@ static void choose_rows(const Planning *p, Schedule *s)
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
             if (is_wanted || is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
         } else if (s->tile_count == 1 &&
-                   (is_wanted ||
-                    (is_far_apart(p, s->of.a) && (s->waits || s->panels >= PACK_A_PANELS))) &&
+                   (is_wanted || (schedule_is_far(p->kernel, s->of.a, p->inner_k, p->arena) &&
+                                  (s->waits || s->panels >= PACK_A_PANELS))) &&
                    plan_reads_along(p, s->of.a, s->tile[0].axis)) {
             s->pack_a = PACK_A_along_rows;
         }
