@@ -17,7 +17,9 @@
 #define LEAST_IN_ROUND 16   /* ... where they wait for the vectors beside them */
 #define CUT_FROM       1024 /* points of k from which blocks pay */
 #define CUT            256
-#define NEAR           32 /* elements between steps over k that are read in place */
+#define NEAR           32   /* elements between steps over k that are read in place */
+#define WAY            4096 /* bytes of the first-level cache that fall on different sets */
+#define WAYS           6    /* lines that a set holds of one factor, beside those of the other */
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160  /* operations on the sums of a tile that are code of their own, at most */
@@ -357,6 +359,21 @@ bool schedule_is_far(const Kernel *kernel, Scalar factor, Axis k, Arena *arena)
     return false;
 }
 
+/* Whether the rows of a tile, where they lie, fall on fewer sets of the first-level cache than hold them. */
+static bool rows_collide(const Planning *p, const Schedule *s)
+{
+    const bool *needed = kernel_needed(p->kernel, s->of.a, p->arena);
+    for (uint32_t i = 1; i <= s->of.a.id; i++) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        int64_t step;
+        if (!needed[i] || node->op != SCALAR_load || s->tile_count != 1) continue;
+        if (!access_step(p->kernel, node->access, s->tile[0].axis, &step)) continue;
+        int64_t apart = step * type_info[node->type].bytes % WAY;
+        if (apart == 0 && s->rows > WAYS) return true;
+    }
+    return false;
+}
+
 /* How a gets to the tiles: as it lies where it is contiguous along k, packed where it is computed or where steps over k are far
  * apart, so few rows at a time that they stay in the caches while all panels read them. */
 static void choose_rows(const Planning *p, Schedule *s)
@@ -369,7 +386,8 @@ static void choose_rows(const Planning *p, Schedule *s)
     if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !has_guards(p, s->of.a) &&
         p->choice.pack_a != 1) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
-            if (is_wanted || is_computed(p, s->of.a)) s->pack_a = PACK_A_along_k;
+            if (is_wanted || is_computed(p, s->of.a) || rows_collide(p, s))
+                s->pack_a = PACK_A_along_k;
         } else if (s->tile_count == 1 &&
                    (is_wanted || (schedule_is_far(p->kernel, s->of.a, p->inner_k, p->arena) &&
                                   (s->waits || s->panels >= PACK_A_PANELS))) &&
