@@ -287,12 +287,16 @@ void emit_pack_b(Emit *e, Tile *t)
 /* --- factor a --------------------------------------------------------------------------------------------------------------- */
 
 /* Vectors along k or along the rows; lanes past the end fall on what is written later, or into room behind. */
-static void pack_a_vector(Emit *e, VectorLoop *loop)
+static void pack_a_lanes(Emit *e, const Tile *t)
 {
-    const Tile *t = loop->user;
     LLVMValueRef value = evaluate_vector(e, e->schedule->of.a);
     LLVMValueRef to = area_element(e, &t->a, 0);
     LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), 4);
+}
+
+static void pack_a_vector(Emit *e, VectorLoop *loop)
+{
+    pack_a_lanes(e, loop->user);
 }
 
 static void pack_a_along(Emit *e, Tile *t, Axis axis, LLVMValueRef from, LLVMValueRef to,
@@ -317,7 +321,10 @@ static void pack_a_runs(Emit *e, Tile *t, uint32_t at)
         return;
     }
     if (at == runs->count) {
-        pack_a_along(e, t, s->tile[0].axis, t->rows, t->rows_to, UNEVEN);
+        if (e->vector.id)
+            pack_a_lanes(e, t);
+        else
+            pack_a_along(e, t, s->tile[0].axis, t->rows, t->rows_to, UNEVEN);
         return;
     }
     Loop loop;
@@ -328,9 +335,27 @@ static void pack_a_runs(Emit *e, Tile *t, uint32_t at)
     loop_close(e, &loop, NULL);
 }
 
+/* Rows that one vector takes: the same lanes at every point of k. */
+static void pack_a_row_vector(Emit *e, Tile *t)
+{
+    const Schedule *s = e->schedule;
+    Axis axis = s->tile[0].axis;
+    uint32_t level = e->depth;
+    emit_at(e, level);
+    vector_set(e, axis, s->width, lanes_below(e, t->rows, t->rows_to, s->width), level);
+    axis_bind(e, axis, t->rows, level);
+    pack_a_runs(e, t, 0);
+    axis_release(e, axis);
+    vector_set(e, (Axis){0}, 1, NULL, 0);
+}
+
 static void pack_a_rows(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
+    if (s->pack_a == PACK_A_along_rows && s->a_rows <= (int64_t)s->width) {
+        pack_a_row_vector(e, t);
+        return;
+    }
     if (s->pack_a == PACK_A_along_rows || at == s->tile_count) {
         pack_a_runs(e, t, 0);
         return;

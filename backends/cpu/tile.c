@@ -72,20 +72,21 @@ static void prefetch_factor(Emit *e, Scalar factor, Axis along, int64_t lines)
     }
 }
 
-/* What no hardware foresees, as it lies a step of k from the last: of a, the rows that the next tile will pack, of b, what is read in
- * place some steps on. */
+/* What no hardware foresees, as it lies a step of k from the last: of a, the rows of the next tile, of b, what is read in place some
+ * steps on. */
 static void prefetch_steps(Emit *e, const Tile *t)
 {
     const Schedule *s = e->schedule;
     if (s->products) return;
-    if (s->pack_a == PACK_A_along_rows) {
+    Axis k = t->k_count ? t->k[t->k_count - 1] : (Axis){0};
+    if (!k.id) return;
+    if (s->pack_a != PACK_A_along_k && s->tile_count == 1 && s->vector.id &&
+        schedule_is_far(e->kernel, s->of.a, k, e->arena)) {
         axis_plus(e, s->tile[0].axis, 2 * s->tile[0].block - 1);
         prefetch_factor(e, s->of.a, s->tile[0].axis, 1);
         axis_plus(e, s->tile[0].axis, 0);
     }
-    Axis k = t->k_count ? t->k[t->k_count - 1] : (Axis){0};
-    if (s->pack || !s->vector.id || !k.id || !schedule_is_far(e->kernel, s->of.b, k, e->arena))
-        return;
+    if (s->pack || !s->vector.id || !schedule_is_far(e->kernel, s->of.b, k, e->arena)) return;
     axis_plus(e, k, AHEAD);
     prefetch_factor(e, s->of.b, k, t->column * 4 / LINE);
     axis_plus(e, k, 0);

@@ -17,9 +17,11 @@
 #define LEAST_IN_ROUND 16   /* ... where they wait for the vectors beside them */
 #define CUT_FROM       1024 /* points of k from which blocks pay */
 #define CUT            256
-#define NEAR           32   /* elements between steps over k that are read in place */
-#define WAY            4096 /* bytes of the first-level cache that fall on different sets */
-#define WAYS           6    /* lines that a set holds of one factor, beside those of the other */
+#define MOST_OF_LINE                                                                               \
+    12            /* rows of a tile of the 16 elements of a line: they are read where they are */
+#define NEAR 32   /* elements between steps over k that are read in place */
+#define WAY  4096 /* bytes of the first-level cache that fall on different sets */
+#define WAYS 6    /* lines that a set holds of one factor, beside those of the other */
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160  /* operations on the sums of a tile that are code of their own, at most */
@@ -374,6 +376,15 @@ static bool rows_collide(const Planning *p, const Schedule *s)
     return false;
 }
 
+/* Whether rows that lie along memory are worth bringing together: several panels read them, each step over k is another line, and
+ * a tile takes little of it or computes what it takes. */
+static bool are_scattered(const Planning *p, const Schedule *s)
+{
+    return schedule_is_far(p->kernel, s->of.a, p->inner_k, p->arena) &&
+           (s->waits || s->panels >= PACK_A_PANELS) &&
+           (s->tile[0].block < MOST_OF_LINE || is_computed(p, s->of.a));
+}
+
 /* How a gets to the tiles: as it lies where it is contiguous along k, packed where it is computed or where steps over k are far
  * apart, so few rows at a time that they stay in the caches while all panels read them. */
 static void choose_rows(const Planning *p, Schedule *s)
@@ -388,10 +399,8 @@ static void choose_rows(const Planning *p, Schedule *s)
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
             if (is_wanted || is_computed(p, s->of.a) || rows_collide(p, s))
                 s->pack_a = PACK_A_along_k;
-        } else if (s->tile_count == 1 &&
-                   (is_wanted || (schedule_is_far(p->kernel, s->of.a, p->inner_k, p->arena) &&
-                                  (s->waits || s->panels >= PACK_A_PANELS))) &&
-                   plan_reads_along(p, s->of.a, s->tile[0].axis)) {
+        } else if (s->tile_count == 1 && plan_reads_along(p, s->of.a, s->tile[0].axis) &&
+                   (is_wanted || are_scattered(p, s))) {
             s->pack_a = PACK_A_along_rows;
         }
     }
