@@ -29,12 +29,6 @@ static const Kernel *kernel_at(const Finder *f, uint32_t call)
     return f->module->kernel.at[call_at(f, call)->kernel];
 }
 
-static bool overlap(const Region *a, const Region *b)
-{
-    if (a->place != b->place || (a->place != PLACE_arena && a->index != b->index)) return false;
-    return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
-}
-
 /* --- whether slices of two calls keep out of each other's way ----------------------------------------------------------- */
 
 typedef struct Side {
@@ -80,7 +74,7 @@ static bool are_apart(const Finder *f, uint32_t a, const Reach *of_a, uint32_t b
         for (uint32_t k = 0; k < second->buffer.count; k++) {
             if (!first->buffer.at[i].written && !second->buffer.at[k].written) continue;
             Side x = side_of(f, a, of_a, i), y = side_of(f, b, of_b, k);
-            if (!overlap(x.region, y.region)) continue;
+            if (!region_overlaps(x.region, y.region)) continue;
             if (!ascend(&x, &y, of_a->slices.count) || !ascend(&y, &x, of_a->slices.count))
                 return false;
         }
@@ -111,7 +105,7 @@ static bool is_touched(const Finder *f, uint32_t first, uint32_t end, const Regi
 {
     for (uint32_t i = first; i < end; i++)
         for (uint32_t k = 0; k < call_at(f, i)->count; k++)
-            if (overlap(&call_at(f, i)->binding[k], region)) return true;
+            if (region_overlaps(&call_at(f, i)->binding[k], region)) return true;
     return false;
 }
 
@@ -217,7 +211,8 @@ bool kernel_reads(const Kernel *kernel, uint32_t buffer)
 
 static bool contains(const Region *a, const Region *b)
 {
-    return overlap(a, b) && a->offset <= b->offset && b->offset + b->bytes <= a->offset + a->bytes;
+    return region_overlaps(a, b) && a->offset <= b->offset &&
+           b->offset + b->bytes <= a->offset + a->bytes;
 }
 
 /* Whether all bytes were written by one of the calls. */
@@ -237,7 +232,7 @@ static bool is_live(const Finder *f, uint32_t end, const Region *region)
     for (uint32_t i = end; i < f->module->call.count; i++)
         for (uint32_t k = 0; k < call_at(f, i)->count; k++) {
             const Region *other = &call_at(f, i)->binding[k];
-            if (!overlap(other, region) || !kernel_reads(kernel_at(f, i), k)) continue;
+            if (!region_overlaps(other, region) || !kernel_reads(kernel_at(f, i), k)) continue;
             if (!is_written(f, end, i, other)) return true;
         }
     return false;
@@ -250,7 +245,7 @@ static bool is_inside(const Finder *f, const ChainPlan *chain, const Region *reg
     for (uint32_t i = chain->first; i < end; i++)
         for (uint32_t k = 0; k < call_at(f, i)->count; k++) {
             const Region *other = &call_at(f, i)->binding[k];
-            if (!overlap(other, region)) continue;
+            if (!region_overlaps(other, region)) continue;
             if (other->offset != region->offset || other->bytes != region->bytes) return false;
             if (!uses++ && kernel_reads(kernel_at(f, i), k)) return false;
         }
@@ -266,7 +261,7 @@ static void add_tiles(const Finder *f, const Candidate *c, ChainPlan *chain, con
         for (uint32_t i = 0; i < chain->count; i++)
             for (uint32_t k = 0; k < call_at(f, chain->first + i)->count; k++) {
                 Side side = side_of(f, chain->first + i, &c->reach[i], k);
-                if (!overlap(side.region, region)) continue;
+                if (!region_overlaps(side.region, region)) continue;
                 const Stretch *s = &side.touched[t];
                 if (s->begin * side.size < least) least = s->begin * side.size;
                 if (s->end * side.size > end) end = s->end * side.size;
@@ -276,7 +271,7 @@ static void add_tiles(const Finder *f, const Candidate *c, ChainPlan *chain, con
     }
     for (uint32_t i = 0; i < chain->count; i++)
         for (uint32_t k = 0; k < call_at(f, chain->first + i)->count; k++)
-            if (overlap(&call_at(f, chain->first + i)->binding[k], region))
+            if (region_overlaps(&call_at(f, chain->first + i)->binding[k], region))
                 *list_add(f->arena, &chain->tile) = (Tile){i, k, chain->tile_bytes, begin};
     chain->tile_bytes += (most + 63) / 64 * 64;
 }

@@ -193,6 +193,9 @@ Plans plans_of(const Module *module, const CpuTarget *target, const Tuned *tuned
         plans.kernel[kernel] = plan;
         *list_add(arena, &plans.all) = plan;
     }
+    plans.kept = kept_calls(module, plans.kernel, &plans.chains, target, arena);
+    for (uint32_t i = 0; i < plans.kept.call.count; i++)
+        *list_add(arena, &plans.all) = plans.kept.call.at[i].packed;
     return plans;
 }
 
@@ -238,7 +241,18 @@ static ExecutorCode code_of(const Device *device, const Plans *plans, uint32_t k
                            .tiles = of->tile.count,
                            .tile_bytes = of->tile_bytes};
     }
-    return (ExecutorCode){kernel, chain, plans->chains.count};
+    const KeptCalls *calls = &plans->kept;
+    Kept *kept = arena_array(arena, Kept, calls->call.count);
+    for (uint32_t i = 0; i < calls->call.count; i++) {
+        const KeptCall *of = &calls->call.at[i];
+        kept[i] = (Kept){of->call, device_code(device, of->packed).function, of->room};
+    }
+    return (ExecutorCode){.kernel = kernel,
+                          .chain = chain,
+                          .chains = plans->chains.count,
+                          .kept = kept,
+                          .kept_count = calls->call.count,
+                          .kept_bytes = calls->bytes};
 }
 
 static uint32_t tuned_of(const Plans *plans)
@@ -297,7 +311,7 @@ static int64_t scratch_of(Device *device, Context *context, const Module *module
         tiles = larger(tiles, chain->tile_bytes);
         pointers = larger(pointers, (int64_t)(bound * sizeof(void *)));
     }
-    return (kernel + tiles + pointers) * threads_count(device->threads);
+    return (kernel + tiles + pointers + plans.kept.bytes) * threads_count(device->threads);
 }
 
 static Status run(Executable *executable, const void *const *input, void *const *output,

@@ -4,6 +4,7 @@
 #include "backends/backend.h"
 #include "backends/cpu/chain.h"
 #include "backends/cpu/jit.h"
+#include "backends/cpu/kept.h"
 #include "backends/cpu/tuned.h"
 
 typedef struct Linked { /* a function in this process */
@@ -24,10 +25,12 @@ struct Device {
     Compiler **compiler;          /* one a thread, opened when first needed */
 };
 
-/* All that an entry runs: a plan for each kernel that a call runs by itself, and one for each call of a chain. */
+/* All that an entry runs: a plan for each kernel that a call runs by itself, one for each call of a chain, and one more for each kernel
+ * that finds a factor packed. */
 typedef struct Plans {
     const Plan **kernel; /* of each of the module's; NULL: only chains call it */
     ChainPlans chains;
+    KeptCalls kept;
     LIST(const Plan *) all;
 } Plans;
 

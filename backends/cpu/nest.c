@@ -103,7 +103,7 @@ static void emit_blocks(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     if (!s->k_block) {
-        if (s->pack) (s->products ? emit_pack_pairs_b : emit_pack_b)(e, t);
+        if (s->pack && !s->b_is_packed) (s->products ? emit_pack_pairs_b : emit_pack_b)(e, t);
         emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
         return;
     }

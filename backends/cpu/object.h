@@ -43,6 +43,8 @@ typedef struct Tuned Tuned;
  * choice of the schedule. */
 Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, const Slices *slices, const Tuned *tuned,
                  Arena *arena);
+/* The same for when scratch holds what it would pack of b: all of it, at once. */
+Plan plan_packed(const Plan *plan, Arena *arena);
 
 /* The same in steps, for whoever wants several plans of one kernel. */
 typedef struct Workload {

@@ -72,3 +72,15 @@ Plan plan_kernel(const Kernel *kernel, const CpuTarget *target, const Slices *sl
     workload_key(&w, key);
     return workload_plan(&w, tuned_find(tuned, key));
 }
+
+Plan plan_packed(const Plan *plan, Arena *arena)
+{
+    Plan packed = *plan;
+    Text text = {.arena = arena};
+    packed.schedule.b_is_packed = true;
+    packed.is_tuned = false; /* it is no choice of its own */
+    text_add(&text, "%s %016" PRIx64 " packed\n", plan->name, plan->key[1]);
+    hash(&text, packed.key);
+    snprintf(packed.name, sizeof packed.name, "kernel_%016" PRIx64, packed.key[0]);
+    return packed;
+}

@@ -69,7 +69,7 @@ static Status open_lane(const Stand *stand, Lane *lane, Arena *arena)
                          .tile = stand->chain->tile.at,
                          .tiles = stand->chain->tile.count,
                          .tile_bytes = stand->chain->tile_bytes};
-    ExecutorCode code = {kernel, chain, stand->chain != NULL};
+    ExecutorCode code = {.kernel = kernel, .chain = chain, .chains = stand->chain != NULL};
     TRY(executor_open(&lane->module, &code, stand->device->threads, &lane->executor));
     executor_profile(lane->executor, true, &lane->profile);
     return STATUS_ok;

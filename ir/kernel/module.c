@@ -1,6 +1,12 @@
 #include "ir/kernel/module.h"
 #include <inttypes.h>
 
+bool region_overlaps(const Region *a, const Region *b)
+{
+    if (a->place != b->place || (a->place != PLACE_arena && a->index != b->index)) return false;
+    return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+}
+
 static const char *const place_name[] = {[PLACE_arena] = "arena",
                                          [PLACE_state] = "state",
                                          [PLACE_input] = "input",

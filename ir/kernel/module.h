@@ -66,6 +66,7 @@ typedef struct Module {
     Span peak_at;         /* the line whose call sees the peak of the arena */
 } Module;
 
+bool region_overlaps(const Region *a, const Region *b); /* a byte of one is of the other */
 void module_print(Text *out, const Module *module, const Names *names); /* plan and kernels, as `mlc dump` shows them */
 
 #endif

@@ -96,6 +96,7 @@ typedef struct Schedule {
         panels; /* vector columns packed at a time: panels * vectors * width points of `vector` */
     bool pack,
         pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
+    bool b_is_packed; /* ... where an earlier run of the kernel has left it */
     PackA pack_a;
     int64_t
         a_rows; /* points of the first tile axis that are packed, or stay in the cache, at a time */

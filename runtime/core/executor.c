@@ -19,7 +19,9 @@ typedef struct Step { /* a call, ready to run */
     uint32_t count; /* 1, or of the first of a chain how many there are */
     bool is_shared; /* among all threads */
     uint32_t buffers;
-    const Chain *chain; /* that it is the first of; NULL: of none */
+    const Chain *chain;     /* that it is the first of; NULL: of none */
+    KernelFunction *packed; /* NULL: it has no room of its own */
+    int64_t room;           /* bytes into a thread's scratch */
 } Step;
 
 /* A pointer that the caller of a run decides. */
@@ -43,8 +45,8 @@ struct Executor {
     uint32_t state_count;
     void **state; /* where each was in the last run: they hardly ever move */
     char *arena,
-        *scratch; /* scratch: for each thread its kernels', then tiles, then pointers of a chain */
-    int64_t kernel_bytes, tile_bytes, scratch_bytes; /* a thread */
+        *scratch; /* for each thread its kernels', then tiles, then pointers of a chain, then rooms */
+    int64_t kernel_bytes, tile_bytes, rooms_at, scratch_bytes; /* a thread */
     Chain *chain;
     bool is_shared; /* any step */
     double *seconds;
@@ -72,8 +74,15 @@ static double now(void)
 static void run_share(void *user, uint32_t thread, int64_t begin, int64_t end)
 {
     const Share *share = user;
-    share->step->function(share->step->buffer, begin, end,
-                          share->scratch + thread * share->scratch_bytes);
+    const Step *step = share->step;
+    char *scratch = share->scratch + thread * share->scratch_bytes;
+    if (!step->packed) {
+        step->function(step->buffer, begin, end, scratch);
+        return;
+    }
+    char *room = scratch + step->room;
+    (*room ? step->packed : step->function)(step->buffer, begin, end, room + KEPT_HEADER);
+    *room = 1;
 }
 
 /* A thread is called several times a step: from its first begin to its last end. */
@@ -215,7 +224,11 @@ static void add_calls(Executor *x, const KernelCode *code)
         const KernelCode *of = &code[call->kernel];
         bool is_large = call->flops >= GRAIN_FLOPS || call->bytes >= GRAIN_BYTES;
         bool is_shared = is_large && of->tasks > 1 && threads_count(x->threads) > 1;
-        x->step[i] = (Step){of->function, NULL, of->tasks, 1, is_shared, call->count, NULL};
+        x->step[i] = (Step){.function = of->function,
+                            .tasks = of->tasks,
+                            .count = 1,
+                            .is_shared = is_shared,
+                            .buffers = call->count};
         x->is_shared |= is_shared;
         need_scratch(x, of);
     }
@@ -250,7 +263,21 @@ static void add_steps(Executor *x, const ExecutorCode *code)
         int64_t bytes = add_chain(x, &x->chain[i]);
         if (bytes > pointers) pointers = bytes;
     }
-    x->scratch_bytes = x->kernel_bytes + x->tile_bytes + (pointers + 63) / 64 * 64;
+    x->rooms_at = x->kernel_bytes + x->tile_bytes + (pointers + 63) / 64 * 64;
+    x->scratch_bytes = x->rooms_at + code->kept_bytes;
+    for (uint32_t i = 0; i < code->kept_count; i++) {
+        Step *step = &x->step[code->kept[i].call];
+        step->packed = code->kept[i].packed;
+        step->room = x->rooms_at + code->kept[i].room;
+    }
+}
+
+/* What they hold is of the run before, and weights have changed. */
+static void empty_rooms(Executor *x)
+{
+    for (uint32_t i = 0; i < x->module->call.count; i++)
+        for (uint32_t t = 0; x->step[i].packed && t < threads_count(x->threads); t++)
+            x->scratch[t * x->scratch_bytes + x->step[i].room] = 0;
 }
 
 static void count_states(Executor *x, const Call *call)
@@ -404,6 +431,7 @@ static void run_profiled(Executor *x)
 void executor_run(Executor *x, const void *const *input, void *const *output, void *const *state)
 {
     fill_all(x, input, output, state);
+    empty_rooms(x);
     FloatMode mode = float_mode_enter();
     if (x->is_shared) threads_expect(x->threads, true);
     if (x->is_profiled)

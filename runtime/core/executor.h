@@ -35,12 +35,24 @@ typedef struct Chain {
     int64_t tile_bytes; /* a thread */
 } Chain;
 
+/* A call whose scratch nobody else uses, so that what its kernel has packed there serves the next call that has the same room. */
+typedef struct Kept {
+    uint32_t call;
+    KernelFunction *packed; /* for threads whose room is filled */
+    int64_t room;           /* bytes into the rooms of a thread; KEPT_HEADER, then the kernel's scratch */
+} Kept;
+
+#define KEPT_HEADER 64 /* bytes, of which the first is 1 once the room is filled */
+
 typedef struct Executor Executor;
 
 typedef struct ExecutorCode {
     const KernelCode *kernel; /* one of each of Module.kernel */
     const Chain *chain;       /* in the order of their calls, none of which is in two */
     uint32_t chains;
+    const Kept *kept; /* none of them in a chain */
+    uint32_t kept_count;
+    int64_t kept_bytes; /* of all rooms of a thread */
 } ExecutorCode;
 
 /* The module, its bindings and the tiles must outlive the executor; the code is copied. */
@@ -48,7 +60,7 @@ Status executor_open(const Module *module, const ExecutorCode *code, Threads *th
                      Executor **executor);
 void executor_close(Executor *executor); /* NULL is fine */
 
-/* Bytes allocated beside the arena: for each thread what the kernel and the chain ask for that ask for most. */
+/* Bytes allocated beside the arena: for each thread what the kernel and the chain ask for that ask for most, and the rooms. */
 int64_t executor_scratch(const Executor *executor);
 
 /* Buffers in the order of Module.input, Module.output and Program.state. */
