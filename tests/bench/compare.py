@@ -225,16 +225,20 @@ def main():
     parser.add_argument("--markdown", metavar="FILE", help="write the table there too")
     parser.add_argument("--least", type=float, default=0, metavar="RATIO", help="exit 1 when a training row's ratio is below")
     parser.add_argument("items", nargs="*", metavar="ITEM", help=" ".join(ITEMS))
+    parser.add_argument("--distance", default=os.path.join(ROOT, "build", "tests", "bench_distance"), help="how far the cores are apart")
     options = parser.parse_args()
     for item in options.items:
         if item not in ITEMS:
             parser.error(f"unknown item `{item}`: one of {' '.join(ITEMS)}")
     if options.quick:
         options.rounds = 1
+    if os.path.exists(options.distance):
+        LOAD.meter = options.distance
     comparison = Comparison(options)
     comparison.table.begin(machine(comparison.mlc, options.threads))
     comparison.run(options.items or ITEMS)
     comparison.table.note(f"{options.rounds} rounds; {LOAD.summary()}")
+    comparison.table.note(LOAD.distances())
     comparison.table.end()
     if options.markdown:
         comparison.table.write(options.markdown)

@@ -118,13 +118,17 @@ def median_ratio(ours, theirs):
 
 
 DISTURBED = 0.1  # cores
+FAR = 200  # nanoseconds
 
 
 class Load:
-    """What other programs (and other guests of the host) took of the processors during the turns, in cores."""
+    """What other programs (and other guests of the host) took of the processors during the turns, in cores; and how far the cores were
+    from each other, which a host that moves its guests about changes."""
 
     def __init__(self):
         self.foreign = []
+        self.distance = []  # nanoseconds of a line's way from one core to another and back
+        self.meter = None  # the program that measures it
         self.tick = os.sysconf("SC_CLK_TCK")
 
     def busy(self):
@@ -148,6 +152,13 @@ class Load:
         foreign = ((self.busy() - busy) - (self.own() - own)) / (time.perf_counter() - begin)
         return result, max(0, foreign)
 
+    def measure_distance(self):
+        if not self.meter:
+            return
+        done = subprocess.run([self.meter], capture_output=True, text=True)
+        if done.returncode == 0:
+            self.distance.append(int(done.stdout))
+
     def wait_for_quiet(self, seconds=30):
         end = time.perf_counter() + seconds
         while self.during(lambda: time.sleep(0.3))[1] >= DISTURBED and time.perf_counter() < end:
@@ -164,6 +175,7 @@ class Load:
                 break
             self.wait_for_quiet()
         self.foreign.append(best[1])
+        self.measure_distance()
         return best[0]
 
     def summary(self):
@@ -172,6 +184,13 @@ class Load:
         disturbed = sum(f >= DISTURBED for f in self.foreign)
         return (f"other programs took {statistics.median(self.foreign):.2f} cores (median), {max(self.foreign):.2f} (worst); "
                 f"{disturbed} of {len(self.foreign)} turns were disturbed (over {DISTURBED})")
+
+    def distances(self):
+        if not self.distance:
+            return "how far the cores are from each other is not known: one core, or bench_distance is not built"
+        far = sum(d >= FAR for d in self.distance)
+        return (f"a line of memory went from core to core and back in {statistics.median(self.distance):.0f} ns (median), {min(self.distance)} to "
+                f"{max(self.distance)}; after {far} of {len(self.distance)} turns the cores shared no cache ({FAR} ns or more)")
 
 
 def children():
