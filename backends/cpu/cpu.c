@@ -245,7 +245,7 @@ static ExecutorCode code_of(const Device *device, const Plans *plans, uint32_t k
     Kept *kept = arena_array(arena, Kept, calls->call.count);
     for (uint32_t i = 0; i < calls->call.count; i++) {
         const KeptCall *of = &calls->call.at[i];
-        kept[i] = (Kept){of->call, device_code(device, of->packed).function, of->room};
+        kept[i] = (Kept){of->call, device_code(device, of->packed).function, of->room, of->by_task};
     }
     return (ExecutorCode){.kernel = kernel,
                           .chain = chain,

@@ -15,16 +15,23 @@ typedef struct Group {
     LIST(uint32_t) call;
 } Group;
 
-/* Whether all of b is packed at once, and the same for each task. */
-static bool packs_once(const Plan *plan)
+static bool is_by_columns(const Plan *plan)
+{
+    const Schedule *s = &plan->schedule;
+    for (uint32_t i = 0; i < s->task_count; i++)
+        if (s->task[i].axis.id == s->vector.id) return true;
+    return false;
+}
+
+/* Whether a task packs all that it needs of b at once, and a thread, as a rule, the same in every call. */
+static bool packs_once(const Plan *plan, const CpuTarget *target)
 {
     const Schedule *s = &plan->schedule;
     if (!s->contraction || s->is_winograd || s->products || !s->pack) return false;
     if (s->waits || s->copy_count || s->packed_loops) return false;
-    for (uint32_t i = 0; i < s->task_count; i++)
-        if (s->task[i].axis.id == s->vector.id) return false;
-    int64_t extent = plan->kernel->axis.at[s->vector.id - 1].extent;
-    return (int64_t)s->panels * s->vectors * s->width >= extent;
+    if (is_by_columns(plan) && s->tasks > target->schedule.threads) return false;
+    int64_t columns = schedule_task_points(s, plan->kernel, s->vector);
+    return (int64_t)s->panels * s->vectors * s->width >= columns;
 }
 
 static const Plan *plan_of(const Keeping *k, uint32_t call)
@@ -78,7 +85,8 @@ static void keep(const Keeping *k, KeptCalls *kept, const Group *group, int64_t 
     Plan *packed = arena_new(k->arena, Plan);
     *packed = plan_packed(plan, k->arena);
     for (uint32_t i = 0; i < group->call.count; i++)
-        *list_add(k->arena, &kept->call) = (KeptCall){group->call.at[i], packed, kept->bytes};
+        *list_add(k->arena, &kept->call) =
+            (KeptCall){group->call.at[i], packed, kept->bytes, is_by_columns(plan)};
     kept->bytes += bytes;
 }
 
@@ -93,7 +101,7 @@ KeptCalls kept_calls(const Module *module, const Plan *const *kernel, const Chai
     LIST(Group) group = {0};
     for (uint32_t i = 0; i < module->call.count; i++) {
         const Plan *plan = plan_of(&k, i);
-        if (!plan || !packs_once(plan)) continue;
+        if (!plan || !packs_once(plan, target)) continue;
         uint32_t g = 0;
         while (g < group.count && !packs_the_same(&k, group.at[g].call.at[0], i))
             g++;

@@ -9,6 +9,7 @@ typedef struct KeptCall {
     uint32_t call;
     const Plan *packed; /* of the function that does not pack */
     int64_t room;       /* bytes into a thread's rooms; shared by calls of one kernel that pack the same */
+    bool by_task;       /* each task packs its own columns */
 } KeptCall;
 
 typedef struct KeptCalls {

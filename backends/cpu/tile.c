@@ -59,12 +59,21 @@ static LLVMValueRef value_of_a(Emit *e, const Tile *t)
 #define LINE  64 /* bytes of a cache line */
 #define AHEAD 16 /* points of k that memory takes to answer */
 
+static bool is_computed_address(const Access *access)
+{
+    for (int d = 0; d < access->rank; d++)
+        if (access->at[d].dynamic.id) return true;
+    return false;
+}
+
+/* Not what is read at a position that was read itself, as there is none beyond the end, nor what is read from a copy. */
 static void prefetch_factor(Emit *e, Scalar factor, Axis along, int64_t lines)
 {
     const bool *needed = kernel_needed(e->kernel, factor, e->arena);
     for (uint32_t i = 1; i <= factor.id; i++) {
         const ScalarNode *node = &e->kernel->scalar.at[i];
-        if (!needed[i] || node->op != SCALAR_load) continue;
+        if (!needed[i] || node->op != SCALAR_load || e->moved[i].access) continue;
+        if (is_computed_address(node->access)) continue;
         if (!(access_axes(e->kernel, node->access) >> (along.id - 1) & 1)) continue;
         for (int64_t line = 0; line < lines; line++)
             prefetch_access(e, node->access, node->type, line * LINE / type_info[node->type].bytes,
@@ -232,8 +241,7 @@ static void ahead_add(const Emit *e, Ahead *ahead, const Access *access)
     int64_t step;
     for (uint32_t i = 0; i < s->tile_count; i++)
         rows |= 1u << (s->tile[i].axis.id - 1);
-    for (int d = 0; d < access->rank; d++)
-        if (access->at[d].dynamic.id) return;
+    if (is_computed_address(access)) return;
     for (uint32_t i = 0; i < ahead->count; i++)
         if (access_same_element(ahead->access[i], access))
             return; /* a new value goes where the old one is */

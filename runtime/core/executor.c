@@ -22,6 +22,7 @@ typedef struct Step { /* a call, ready to run */
     const Chain *chain;     /* that it is the first of; NULL: of none */
     KernelFunction *packed; /* NULL: it has no room of its own */
     int64_t room;           /* bytes into a thread's scratch */
+    bool is_kept_by_task;
 } Step;
 
 /* A pointer that the caller of a run decides. */
@@ -81,8 +82,11 @@ static void run_share(void *user, uint32_t thread, int64_t begin, int64_t end)
         return;
     }
     char *room = scratch + step->room;
-    (*room ? step->packed : step->function)(step->buffer, begin, end, room + KEPT_HEADER);
-    *room = 1;
+    int64_t *filled = (int64_t *)room, wanted = 1;
+    if (step->is_kept_by_task) wanted = end - begin == 1 ? end : 0;
+    bool is_there = wanted && *filled == wanted;
+    (is_there ? step->packed : step->function)(step->buffer, begin, end, room + KEPT_HEADER);
+    *filled = wanted;
 }
 
 /* A thread is called several times a step: from its first begin to its last end. */
@@ -269,6 +273,7 @@ static void add_steps(Executor *x, const ExecutorCode *code)
         Step *step = &x->step[code->kept[i].call];
         step->packed = code->kept[i].packed;
         step->room = x->rooms_at + code->kept[i].room;
+        step->is_kept_by_task = code->kept[i].by_task;
     }
 }
 
@@ -277,7 +282,7 @@ static void empty_rooms(Executor *x)
 {
     for (uint32_t i = 0; i < x->module->call.count; i++)
         for (uint32_t t = 0; x->step[i].packed && t < threads_count(x->threads); t++)
-            x->scratch[t * x->scratch_bytes + x->step[i].room] = 0;
+            *(int64_t *)(x->scratch + t * x->scratch_bytes + x->step[i].room) = 0;
 }
 
 static void count_states(Executor *x, const Call *call)

@@ -40,9 +40,10 @@ typedef struct Kept {
     uint32_t call;
     KernelFunction *packed; /* for threads whose room is filled */
     int64_t room;           /* bytes into the rooms of a thread; KEPT_HEADER, then the kernel's scratch */
+    bool by_task;           /* each task packs something else */
 } Kept;
 
-#define KEPT_HEADER 64 /* bytes, of which the first is 1 once the room is filled */
+#define KEPT_HEADER 64 /* bytes, which begin with an int64_t: 0, or what the room is filled for */
 
 typedef struct Executor Executor;
 

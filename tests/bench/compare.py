@@ -18,7 +18,7 @@ from sides import LOAD, Mlc, ROOT, alternate, median_ratio, peer_environment, to
 from table import Row, Table, speed
 from workloads import BF16_TOLERANCE, LOSS_STEPS, TARGETS, WORKLOADS
 
-UNBOUNDED = 1 << 50  # bytes of memory, of a plan that computes nothing again
+UNBOUNDED = 1 << 49  # bytes of memory, of a plan that computes nothing again
 
 
 class Comparison:
