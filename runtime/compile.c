@@ -176,10 +176,12 @@ Status compiled_tune(mlc_model *model, const Compiled *c, Tuning *tuning)
     return model->backend->tune(model->device, &model->context, &entry, tuning);
 }
 
-/* Kernels and plan; under a budget once more, with what the threads' scratch leaves of it, where the free plan takes too much. */
+/* Kernels and plan; under a budget once more, with what the threads' scratch leaves of it, where that is too much.  A budget is there to be
+ * used: a plan that fits into it computes nothing again. */
 static Status lower(mlc_model *model, Compiled *c, PassOptions *options)
 {
     const Program *program = c->elaborated->program;
+    options->memory = model->memory;
     c->module = passes_lower(&model->context, c->arena, program, c->graph, options);
     if (model->memory <= 0) return STATUS_ok;
     int64_t bytes;

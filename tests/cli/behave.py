@@ -354,6 +354,29 @@ class Output(Program):
             self.assertEqual(self.mlc("bench", *common, "--repeat", "2", "--memory", str(said)).returncode, 0)
             self.refused("bench", *common, "--memory", str(said - 1), code=1, says=[str(said), str(said - 1)])
 
+    def test_memory_to_spare_is_used(self):
+        """A large plan computes again what is cheap; allowed more, it stores that."""
+        self.needs_cpu()
+        block = "dense(gelu(dense(layer_norm({0}), 64)), 64)"
+        self.write("deep.mlc", f"""model deep {{
+  input x: f32[N, 64]
+  input y: f32[N, 64]
+  a = x + {block.format("x")}
+  b = a + {block.format("a")}
+  output out = dense(layer_norm(b), 64)
+}}
+train {{
+  minimize  mse(out, y)
+  optimizer sgd(rate: 0.1)
+  batch     32768
+  steps     1
+}}
+""")
+        free = self.lines("check", "deep.mlc", "--json")[0]["entries"]["step"]
+        spare = self.lines("check", "deep.mlc", "--json", "--memory", "100GB")[0]["entries"]["step"]
+        self.assertGreater(spare["arena_bytes"], free["arena_bytes"])
+        self.assertLess(spare["bytes"], free["bytes"])
+
     def test_bench_tells_where_the_time_goes(self):
         self.needs_cpu()
         common = ["m.mlc", "--threads", "2", "--repeat", "3"]
