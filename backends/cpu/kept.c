@@ -61,20 +61,25 @@ static bool is_written(const Keeping *k, uint32_t call, const Region *region)
     return false;
 }
 
-/* Whether `call` would pack what `first` has packed. */
-static bool packs_the_same(const Keeping *k, uint32_t first, uint32_t call)
+/* Whether `call` would pack what `before`, an earlier one, has packed. */
+static bool packs_the_same(const Keeping *k, uint32_t before, uint32_t call)
 {
-    const Call *a = &k->module->call.at[first], *b = &k->module->call.at[call];
+    const Call *a = &k->module->call.at[before], *b = &k->module->call.at[call];
     if (a->kernel != b->kernel) return false;
     const bool *reads = buffers_of_b(k, plan_of(k, call));
     for (uint32_t i = 0; i < a->count; i++) {
         const Region *x = &a->binding[i], *y = &b->binding[i];
         if (!reads[i]) continue;
         if (x->place != y->place || x->index != y->index || x->offset != y->offset) return false;
-        for (uint32_t between = first; between < call; between++)
+        for (uint32_t between = before; between < call; between++)
             if (is_written(k, between, x)) return false;
     }
     return true;
+}
+
+static uint32_t last_of(const Group *group)
+{
+    return group->call.at[group->call.count - 1];
 }
 
 static void keep(const Keeping *k, KeptCalls *kept, const Group *group, int64_t most)
@@ -103,7 +108,7 @@ KeptCalls kept_calls(const Module *module, const Plan *const *kernel, const Chai
         const Plan *plan = plan_of(&k, i);
         if (!plan || !packs_once(plan, target)) continue;
         uint32_t g = 0;
-        while (g < group.count && !packs_the_same(&k, group.at[g].call.at[0], i))
+        while (g < group.count && !packs_the_same(&k, last_of(&group.at[g]), i))
             g++;
         if (g == group.count) *list_add(arena, &group) = (Group){0};
         *list_add(arena, &group.at[g].call) = i;

@@ -101,8 +101,10 @@ static double store_cost(const Planning *p, const Store *store, Along along)
     if (is_even && step == 0 && minor == 0) return COST_UNIFORM;
     if (is_even && (along.minor.id ? minor == 1 && step == extent : step == 1))
         return COST_CONTIGUOUS;
-    bool is_transposed =
-        along.across.id && !store->accumulate && lies_across(p->kernel, &store->at, along, p->rows);
+    uint32_t lanes = p->target->lanes;
+    bool is_cheap = lanes >= MASKS_PAY || extent_of(p->kernel, along.across) % lanes == 0;
+    bool is_transposed = along.across.id && !store->accumulate && is_cheap &&
+                         lies_across(p->kernel, &store->at, along, p->rows);
     return is_transposed ? COST_TRANSPOSED : COST_SCATTER;
 }
 
