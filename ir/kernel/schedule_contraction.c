@@ -153,6 +153,15 @@ uint32_t plan_contiguous_rows(const Planning *p, const Candidate *c)
     return p->kernel->axis.count;
 }
 
+/* Whether part of an axis without guards would go around axes with guards: as a loop it lets them be copied without, point by point. */
+static bool breaks_copies(const Planning *p, uint32_t axis, const TaskAxis *tile, uint32_t count)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < count; i++)
+        any |= is_guarded_by(p, tile[i].axis.id - 1);
+    return any && !is_guarded_by(p, axis);
+}
+
 /* The tile over the m axes, the contiguous or else the last in the axis list innermost: small axes whole, then a block of the next.  Returns the cost
  * of a step over k for all points of the m axes. */
 double plan_tile(const Planning *p, const Candidate *c, Schedule *s)
@@ -172,7 +181,14 @@ double plan_tile(const Planning *p, const Candidate *c, Schedule *s)
             outside *= (double)extent;
             continue;
         }
-        uint32_t rows = best_rows(p, extent, most / whole, c->vectors, whole, &cost);
+        double with = cost;
+        uint32_t rows = best_rows(p, extent, most / whole, c->vectors, whole, &with);
+        if (rows < extent && breaks_copies(p, i, tile, count)) {
+            is_full = true;
+            outside *= (double)extent;
+            continue;
+        }
+        cost = with;
         is_full = rows < extent || rows * whole * 2 > most;
         tile[count++] = (TaskAxis){{i + 1}, rows};
         whole *= rows;
