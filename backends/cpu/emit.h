@@ -180,6 +180,9 @@ LLVMValueRef apply_binary(Emit *e, ScalarOp op, Type type, LLVMValueRef x, LLVMV
 LLVMValueRef apply_fma(Emit *e, Type type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z,
                        uint32_t width);
 
+/* packing.c: rows of `width` lanes, as many as lanes: exchanges the numbers of row and lane.  width: a power of two. */
+void transpose_lanes(Emit *e, LLVMValueRef *row, uint32_t width);
+
 /* transposed.c: loops over a block of two axes, whose transposed loads and stores are in scratch while `inside` runs with `vector` as
  * the vector axis. */
 typedef struct Transposed {

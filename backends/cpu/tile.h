@@ -56,8 +56,6 @@ void emit_pack_a(Emit *e, Tile *t);
 /* Binds the inner reduction axes, all at 0, and gives the runs their ranges; releases them. */
 void bind_k(Emit *e, const Tile *t, Runs *runs);
 void release_k(Emit *e, const Tile *t);
-/* Rows of `width` lanes, as many as lanes: exchanges the numbers of row and lane.  width: a power of two. */
-void transpose_lanes(Emit *e, LLVMValueRef *row, uint32_t width);
 /* pairs.c: the same for factors of bf16 in pairs, and the sums of one tile. */
 void emit_pack_pairs_b(Emit *e, Tile *t);
 void emit_pack_pairs_a(Emit *e, Tile *t);

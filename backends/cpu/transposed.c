@@ -17,22 +17,6 @@ typedef struct Block {
     uint32_t loads, stores;
 } Block;
 
-/* Exchanges bit `bit` of the row's number with that of the lane's number. */
-static void exchange(Emit *e, LLVMValueRef *row, uint32_t width, uint32_t bit)
-{
-    uint32_t low[64], high[64];
-    for (uint32_t j = 0; j < width; j++) {
-        low[j] = j & bit ? width + j - bit : j;
-        high[j] = j & bit ? width + j : j + bit;
-    }
-    for (uint32_t i = 0; i < width; i++) {
-        if (i & bit) continue;
-        LLVMValueRef a = row[i], b = row[i | bit];
-        row[i] = shuffle(e, a, b, low, width);
-        row[i | bit] = shuffle(e, a, b, high, width);
-    }
-}
-
 /* Points beyond the end are those at the end. */
 static LLVMValueRef point(Emit *e, LLVMValueRef first, uint32_t plus, int64_t extent)
 {
@@ -73,8 +57,7 @@ static void fill(Emit *e, const Block *block)
             emit_at(e, level);
             row[l] = to_memory(e, type, value, width);
         }
-        for (uint32_t bit = 1; bit < width; bit *= 2)
-            exchange(e, row, width, bit);
+        transpose_lanes(e, row, width);
         for (uint32_t p = 0; p < width; p++) {
             LLVMValueRef at = emit_i64(e, (int64_t)p * width);
             at = step_pointer(e, memory_type(e, type, 1), block->base[i], at);
@@ -168,8 +151,7 @@ static void drain(Emit *e, const Block *block)
             row[p] = LLVMBuildLoad2(e->builder, memory_type(e, type, width), at, "");
             LLVMSetAlignment(row[p], type_info[type].bytes);
         }
-        for (uint32_t bit = 1; bit < width; bit *= 2)
-            exchange(e, row, width, bit);
+        transpose_lanes(e, row, width);
         for (uint32_t l = width; l-- > 0;) {
             emit_at(e, level);
             axis_bind(e, t->vector, point(e, block->along, l, extent), level);

@@ -47,7 +47,7 @@ struct Executor {
     void **state; /* where each was in the last run: they hardly ever move */
     char *arena,
         *scratch; /* for each thread its kernels', then tiles, then pointers of a chain, then rooms */
-    int64_t kernel_bytes, tile_bytes, rooms_at, scratch_bytes; /* a thread */
+    int64_t kernel_bytes, tile_bytes, scratch_bytes; /* a thread */
     Chain *chain;
     bool is_shared; /* any step */
     double *seconds;
@@ -267,12 +267,12 @@ static void add_steps(Executor *x, const ExecutorCode *code)
         int64_t bytes = add_chain(x, &x->chain[i]);
         if (bytes > pointers) pointers = bytes;
     }
-    x->rooms_at = x->kernel_bytes + x->tile_bytes + (pointers + 63) / 64 * 64;
-    x->scratch_bytes = x->rooms_at + code->kept_bytes;
+    int64_t rooms = x->kernel_bytes + x->tile_bytes + (pointers + 63) / 64 * 64;
+    x->scratch_bytes = rooms + code->kept_bytes;
     for (uint32_t i = 0; i < code->kept_count; i++) {
         Step *step = &x->step[code->kept[i].call];
         step->packed = code->kept[i].packed;
-        step->room = x->rooms_at + code->kept[i].room;
+        step->room = rooms + code->kept[i].room;
         step->is_kept_by_task = code->kept[i].by_task;
     }
 }

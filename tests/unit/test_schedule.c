@@ -152,6 +152,30 @@ START_TEST(what_lies_across_is_stored_by_blocks)
 }
 END_TEST
 
+START_TEST(guards_are_copied_inside_a_loop_over_images)
+{
+    static const char text[] =
+        "kernel {\n axis i 1024\n axis j 8\n axis k 32\n axis l 64 reduction\n axis m 2 reduction\n"
+        " buffer b0 f32[524288]\n buffer b1 f32[18426]\n buffer b2 f32[262144] out\n"
+        " %1 = load b0 [j - m + 1 ? : 8 * 64, 512*i + l : 524288] : f32\n"
+        " %2 = load b1 [9*k + 288*l + 2*m : 18426] : f32\n %3 = mul %1, %2 : f32\n"
+        " %4 = reduce add l m %3 : f32\n store b2 [256*i + 32*j + k : 262144] = %4\n}\n";
+    Arena *arena = arena_open(&host_default);
+    Context context = {.arena = arena, .sources = sources_new(arena)};
+    context.report = report_new(arena, context.sources);
+    uint32_t source = sources_add(context.sources, "phase", text, strlen(text), false);
+    const Kernel *kernel = kernel_parse(&context, arena, source);
+    Contraction contraction;
+    ck_assert_ptr_nonnull(kernel);
+    ck_assert(contraction_of(kernel, &contraction));
+    Schedule s = schedule_default(kernel, &contraction, &machine, NULL, NULL, arena);
+    ck_assert_uint_eq(s.tile_count, 1);
+    ck_assert_uint_eq(s.tile[0].axis.id, 2);
+    ck_assert_uint_eq(s.copy_count, 1);
+    arena_close(arena);
+}
+END_TEST
+
 static bool same_text(const Schedule *a, const Schedule *b, Arena *arena)
 {
     Text x = {.arena = arena}, y = {.arena = arena};
@@ -224,6 +248,7 @@ Suite *suite_schedule(void)
     tcase_add_test(tests, contiguous_axes_become_one);
     tcase_add_test(tests, schedules_keep_their_rules);
     tcase_add_test(tests, what_lies_across_is_stored_by_blocks);
+    tcase_add_test(tests, guards_are_copied_inside_a_loop_over_images);
     tcase_add_test(tests, choices_keep_the_rules);
     tcase_add_test(tests, choices_are_written);
     suite_add_tcase(suite, tests);
