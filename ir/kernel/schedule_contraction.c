@@ -9,7 +9,7 @@
 #define PACK_CONTIGUOUS 0.12
 #define PACK_TRANSPOSED 0.5
 #define PACK_SINGLE     1.6
-#define STORE_SCATTERED 1.5
+#define STORE_SCATTERED 5.0
 #define PACK_ROWS                                                                                  \
     0.4 /* ... of packing an element of a that lies along the rows: each step over k is another line */
 #define PACK_A_PANELS  4    /* panels that read an element of a, from which packing it pays */
