@@ -53,8 +53,8 @@ static bool described(Elaborator *e, Name name, StateRole role, Type type, const
 {
     const State *known = program_state(e->program, name);
     if (e->entry == ENTRY_init) {
-        *list_add(e->program->arena, &e->program->state) =
-            (State){name, role, type, *shape, elaborate_span(e, at)};
+        *list_add(e->program->arena, &e->program->state) = (State){
+            .name = name, .role = role, .type = type, .shape = *shape, .at = elaborate_span(e, at)};
         return true;
     }
     if (known && known->type == type && shape_same(&known->shape, shape)) return true;

@@ -194,10 +194,9 @@ static void keep_plain(Choosing *c, const Fusion *fusion)
     }
 }
 
-void layout(Fusion *fusion)
+static Choosing choose_all(const Graph *graph, Arena *arena)
 {
-    const Graph *graph = fusion->graph;
-    Choosing c = {.graph = graph, .axis = arena_array(fusion->arena, int8_t, graph->node.count)};
+    Choosing c = {.graph = graph, .axis = arena_array(arena, int8_t, graph->node.count)};
     memset(c.axis, -1, graph->node.count);
     for (uint32_t id = 1; id < graph->node.count; id++)
         if (graph_node(graph, (Value){id})->op == OP_conv) choose_at_convolution(&c, (Value){id});
@@ -208,6 +207,18 @@ void layout(Fusion *fusion)
         for (uint32_t id = graph->node.count; id-- > 1;)
             carry(&c, (Value){id});
     } while (c.changed);
+    return c;
+}
+
+const int8_t *layout_channels(const Graph *graph, Arena *arena)
+{
+    return choose_all(graph, arena).axis;
+}
+
+void layout(Fusion *fusion)
+{
+    const Graph *graph = fusion->graph;
+    Choosing c = choose_all(graph, fusion->arena);
     keep_plain(&c, fusion);
     for (uint32_t id = 1; id < graph->node.count; id++)
         fusion->innermost[id] = (uint8_t)(c.axis[id] + 1);

@@ -6,6 +6,9 @@
  * the graph keep the plain order; no checkpoint, input or output ever sees another. */
 #include "passes/fuse.h"
 
+/* By node of any graph: the axis that is better innermost than the last, as convolutions have it; -1: none. */
+const int8_t *layout_channels(const Graph *graph, Arena *arena);
+
 /* Fills in fusion->innermost. */
 void layout(Fusion *fusion);
 

@@ -33,6 +33,10 @@ typedef Graph *PassFn(Pass *pass, const Graph *in);
 /* The simplifier that every graph is opened with (graph.h). */
 Value pass_simplify_node(Graph *graph, const Node *node);
 
+/* Chooses how the states of an entry lie in memory (State.storage); `entry` as the frontend made it.  Those that are fixed keep what they have: an
+ * entry chooses by itself, and others that touch the same states are told by fixing them. */
+void passes_place(Program *program, const Graph *entry, const bool *fixed, Arena *scratch);
+
 /* All graph passes over one entry. The result lives in `arena`. */
 Graph *passes_run(Context *context, Arena *arena, const Program *program, const Graph *entry, const PassOptions *options);
 

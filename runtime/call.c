@@ -89,8 +89,8 @@ static Status require_buffers(mlc_model *model, const Port *port, uint32_t count
 static Status work_call(void *argument)
 {
     Calling *c = argument;
-    TRY(state_initialize(c->model));
     TRY(compile_for(c, 0));
+    TRY(state_initialize(c->model));
     const Compiled *entry = c->compiled;
     TRY(require_buffers(c->model, entry->input, entry->input_count, c->input));
     TRY(require_buffers(c->model, entry->output, entry->output_count,
@@ -113,12 +113,12 @@ static Status work_weights(void *argument)
     TRY(state_initialize(model));
     model->tensor.count = 0;
     for (uint32_t i = 0; i < model->state.count; i++) {
-        const StateMemory *state = &model->state.at[i];
+        StateMemory *state = &model->state.at[i];
         if (!state_is_weight(state)) continue;
         const Port port = {state->state.name, state->state.type, state->state.shape};
         mlc_tensor tensor = tensor_of(model, &port);
         tensor.extent = state->state.shape.extent;
-        tensor.data = state->bytes;
+        TRY(state_lend(model, state, &tensor.data));
         *list_add(model->arena, &model->tensor) = tensor;
     }
     return STATUS_ok;
@@ -284,7 +284,7 @@ static Status add_states(const Calling *c, TensorSet *set)
             tensor_set_add(set, name_text(c->model->context.names, state->state.name),
                            state->state.type, &state->state.shape);
         if (!tensor) return STATUS_no_memory;
-        memcpy(tensor->bytes, state->bytes, state->size);
+        state_copy_out(state, tensor->bytes);
     }
     return STATUS_ok;
 }
@@ -299,9 +299,9 @@ static Status run_with(Calling *c)
     TRY(entry_named(model, c->entry, &kind));
     TRY(know_length(model, kind));
     TRY(compile_entry(model, kind, 0, COMPILE_graph, &probe));
+    TRY(compile_for(c, batch_in(model, in, probe)));
     TRY(state_initialize(model));
     if (c->weights) TRY(state_load_weights(model, c->weights));
-    TRY(compile_for(c, batch_in(model, in, probe)));
     const void **input = arena_array(model->arena, const void *, c->compiled->input_count);
     void **output = arena_array(model->arena, void *, c->compiled->output_count);
     const int32_t seed = (int32_t)model->seed;

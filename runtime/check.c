@@ -158,6 +158,8 @@ static Status check(void *argument)
     const TrainSettings *train = experiment_train(c->model->experiment);
     bool trains = train && train->present;
     if (trains && train->batch == 0) TRY(model_data(c->model));
+    /* What trains comes first, as in training: states lie as is good for it. */
+    if (trains) TRY(compile_entry(c->model, ENTRY_step, 0, COMPILE_module, &c->entry[ENTRY_step]));
     for (int i = 0; i < ENTRY_COUNT; i++) {
         if (!trains && i != ENTRY_predict && i != ENTRY_init) continue;
         TRY(compile_entry(c->model, (EntryKind)i, 0, COMPILE_module, &c->entry[i]));

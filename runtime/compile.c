@@ -193,11 +193,52 @@ static Status lower(mlc_model *model, Compiled *c, PassOptions *options)
     return STATUS_ok;
 }
 
+static void mark_used(const Program *program, Name state, bool *used)
+{
+    for (uint32_t i = 0; i < program->state.count; i++)
+        used[i] |= name_same(program->state.at[i].name, state);
+}
+
+static const bool *used_states(const Program *program, const Graph *entry, Arena *arena)
+{
+    bool *used = arena_array(arena, bool, program->state.count);
+    for (uint32_t id = 1; id < entry->node.count; id++)
+        if (entry->node.at[id].op == OP_read)
+            mark_used(program, entry->node.at[id].attribute->name, used);
+    for (uint32_t i = 0; i < entry->result.count; i++)
+        if (entry->result.at[i].kind == RESULT_write)
+            mark_used(program, entry->result.at[i].name, used);
+    return used;
+}
+
+/* States lie as the entry that used them first has them, and if this is it, as is good for it. So what trains is compiled before
+ * what initializes. */
+static Status place_states(mlc_model *model, Compiled *c)
+{
+    Program *program = c->elaborated->program;
+    if (c->state_memory) return STATUS_ok;
+    TRY(state_map(model, program, c->arena, &c->state_memory));
+    bool *fixed = arena_array(c->arena, bool, program->state.count);
+    for (uint32_t i = 0; i < program->state.count; i++) {
+        const StateMemory *memory = &model->state.at[c->state_memory[i]];
+        fixed[i] = memory->is_placed;
+        program->state.at[i].storage = memory->state.storage;
+    }
+    passes_place(program, c->raw, fixed, c->arena);
+    const bool *used = used_states(program, c->raw, c->arena);
+    for (uint32_t i = 0; i < program->state.count; i++) {
+        StateMemory *memory = &model->state.at[c->state_memory[i]];
+        memory->state.storage = program->state.at[i].storage;
+        memory->is_placed |= used[i];
+    }
+    return STATUS_ok;
+}
+
 static Status run_passes(mlc_model *model, Compiled *c, CompileDepth depth, PassOptions *options)
 {
     const Program *program = c->elaborated->program;
     if (!c->graph) {
-        TRY(state_map(model, program, c->arena, &c->state_memory));
+        TRY(place_states(model, c));
         Graph *graph = passes_run(&model->context, c->arena, program, c->raw, options);
         list_ports(c, graph);
         c->graph =
@@ -287,6 +328,7 @@ Status compile_dump(mlc_model *model, EntryKind kind,
     Compiled *c;
     TRY(compile_entry(model, kind, 0, COMPILE_graph, &c));
     PassOptions options;
+    TRY(place_states(model, c));
     TRY(pass_options(model, &options));
     options.dump = dump;
     options.user = user;

@@ -165,6 +165,7 @@ typedef struct Guarded {
 static Status work_on_experiment(void *argument)
 {
     const Guarded *guarded = argument;
+    state_take_back(guarded->model);
     TRY(model_experiment(guarded->model));
     return guarded->work(guarded->argument);
 }

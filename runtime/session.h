@@ -13,8 +13,11 @@ typedef struct Compiled Compiled;
 /* A state's memory: shared by every entry, whatever the batch it was compiled for. */
 typedef struct StateMemory {
     State state;
-    void *bytes;
+    void *bytes; /* as state.storage says */
+    void *plain; /* what mlc_weights gives of a state that lies otherwise; NULL: nobody asked */
     size_t size;
+    bool is_lent;   /* the user may have written to `plain` */
+    bool is_placed; /* an entry uses it: its storage is what it is */
 } StateMemory;
 
 struct mlc_model {

@@ -39,6 +39,68 @@ Status state_map(mlc_model *model, const Program *program, Arena *arena, const u
     return STATUS_ok;
 }
 
+/* Row by row of the split shape, from `at` axes on. */
+static void copy_axes(const StateMemory *state, const int64_t *stride, int at, char *stored,
+                      char **elements, bool is_out)
+{
+    const Shape *split = &state->state.storage.split;
+    size_t bytes = type_info[state->state.type].bytes;
+    for (int64_t i = 0; i < split->extent[at]; i++, stored += stride[at] * (int64_t)bytes) {
+        if (at + 1 < split->rank) {
+            copy_axes(state, stride, at + 1, stored, elements, is_out);
+            continue;
+        }
+        memcpy(is_out ? *elements : stored, is_out ? stored : *elements, bytes);
+        *elements += bytes;
+    }
+}
+
+static void copy_elements(const StateMemory *state, char *elements, bool is_out)
+{
+    const Storage *storage = &state->state.storage;
+    if (!storage->split.rank) {
+        memcpy(is_out ? elements : state->bytes, is_out ? state->bytes : elements, state->size);
+        return;
+    }
+    Shape stored = state_stored(&state->state);
+    int64_t own[MAX_RANK], stride[MAX_RANK];
+    shape_strides(&stored, own);
+    for (int i = 0; i < stored.rank; i++)
+        stride[storage->order.at[i]] = own[i];
+    copy_axes(state, stride, 0, state->bytes, &elements, is_out);
+}
+
+void state_copy_out(const StateMemory *state, void *elements)
+{
+    copy_elements(state, elements, true);
+}
+
+void state_copy_in(const StateMemory *state, const void *elements)
+{
+    copy_elements(state, (char *)(uintptr_t)elements, false);
+}
+
+Status state_lend(const mlc_model *model, StateMemory *state, void **elements)
+{
+    *elements = state->bytes;
+    if (!state->state.storage.split.rank) return STATUS_ok;
+    if (!state->plain) state->plain = aligned_new(&model->session->host, state->size);
+    if (!state->plain) return STATUS_no_memory;
+    state_copy_out(state, state->plain);
+    state->is_lent = true;
+    *elements = state->plain;
+    return STATUS_ok;
+}
+
+void state_take_back(mlc_model *model)
+{
+    for (uint32_t i = 0; i < model->state.count; i++) {
+        StateMemory *state = &model->state.at[i];
+        if (state->is_lent) state_copy_in(state, state->plain);
+        state->is_lent = false;
+    }
+}
+
 StateMemory *state_find(mlc_model *model, const char *name)
 {
     for (uint32_t i = 0; i < model->state.count; i++)
@@ -68,8 +130,11 @@ static Status allocate(mlc_model *model)
 
 void state_release(mlc_model *model)
 {
-    for (uint32_t i = 0; i < model->state.count; i++)
-        if (model->state.at[i].bytes) aligned_free(&model->session->host, model->state.at[i].bytes);
+    for (uint32_t i = 0; i < model->state.count; i++) {
+        const StateMemory *state = &model->state.at[i];
+        if (state->bytes) aligned_free(&model->session->host, state->bytes);
+        if (state->plain) aligned_free(&model->session->host, state->plain);
+    }
     model->state.count = 0;
 }
 
@@ -95,7 +160,7 @@ static Status copy_out(mlc_model *model, TensorSet *set, bool weights_only)
         const State *s = &state->state;
         Tensor *tensor = tensor_set_add(set, text_of(model, s->name), s->type, &s->shape);
         if (!tensor) return STATUS_no_memory;
-        memcpy(tensor->bytes, state->bytes, state->size);
+        state_copy_out(state, tensor->bytes);
     }
     return STATUS_ok;
 }
@@ -177,8 +242,7 @@ Status state_load_checkpoint(mlc_model *model, const char *path, TensorSet *set)
     if (status == STATUS_ok) status = check_checkpoint(model, path, set);
     for (uint32_t i = 0; i < model->state.count && status == STATUS_ok; i++) {
         const StateMemory *state = &model->state.at[i];
-        memcpy(state->bytes, tensor_set_find(set, text_of(model, state->state.name))->bytes,
-               state->size);
+        state_copy_in(state, tensor_set_find(set, text_of(model, state->state.name))->bytes);
     }
     if (status != STATUS_ok) tensor_set_close(set);
     return status;

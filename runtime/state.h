@@ -7,6 +7,14 @@
  * another shape there is reported. */
 Status state_map(mlc_model *model, const Program *program, Arena *arena, const uint32_t **indices);
 
+/* A state's elements in the row-major order of its shape, state->size bytes. */
+void state_copy_out(const StateMemory *state, void *elements);
+void state_copy_in(const StateMemory *state, const void *elements);
+/* The same for the user, who may write there until the next call: `bytes` itself where they lie like that. */
+Status state_lend(const mlc_model *model, StateMemory *state, void **elements);
+/* What the user wrote there becomes the state. */
+void state_take_back(mlc_model *model);
+
 /* Allocates every state and fills it by running `init` with the model's seed. Once; later calls do nothing. */
 Status state_initialize(mlc_model *model);
 void state_release(mlc_model *model);

@@ -1,8 +1,8 @@
 /* Weights from other people's files: names and layouts through the model file's map, every misfit listed, and nothing
  * loaded by halves. */
-#include "runtime/state.h"
-#include "ir/base/boundary.h"
 #include "ir/base/bits.h"
+#include "ir/base/boundary.h"
+#include "runtime/state.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -107,7 +107,10 @@ static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, boo
     if (!tensor) {
         const char *near = nearest_in_file(l, name);
         report_error(report, state->state.at, "%s has no `%s`", l->path, name);
-        if (near) report_hint(report, "it has `%s`; map names with `weights \"file\" { \"theirs\" -> \"ours\" }`", near);
+        if (near)
+            report_hint(report,
+                        "it has `%s`; map names with `weights \"file\" { \"theirs\" -> \"ours\" }`",
+                        near);
         return;
     }
     if (transpose && tensor->shape.rank != 2) {
@@ -116,13 +119,17 @@ static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, boo
         return;
     }
     Shape shape = transpose ? turned(&tensor->shape) : tensor->shape;
-    if (shape_same(&shape, &state->state.shape) && type_fits(tensor->type, transpose ? TYPE_f32 : state->state.type))
+    if (shape_same(&shape, &state->state.shape) &&
+        type_fits(tensor->type, transpose ? TYPE_f32 : state->state.type))
         return;
     report_error(report, state->state.at, "`%s` is %s here and %s in %s", name,
-                 shape_text(l, state->state.type, &state->state.shape), shape_text(l, tensor->type, &shape), l->path);
-    if (shape.rank == 2 && state->state.shape.rank == 2 && shape.extent[0] == state->state.shape.extent[1] &&
+                 shape_text(l, state->state.type, &state->state.shape),
+                 shape_text(l, tensor->type, &shape), l->path);
+    if (shape.rank == 2 && state->state.shape.rank == 2 &&
+        shape.extent[0] == state->state.shape.extent[1] &&
         shape.extent[1] == state->state.shape.extent[0])
-        report_hint(report, "the file has it transposed: `weights \"%s\" { \"%s\" -> transpose }`", l->path, name);
+        report_hint(report, "the file has it transposed: `weights \"%s\" { \"%s\" -> transpose }`",
+                    l->path, name);
 }
 
 /* What training keeps (in checkpoints and in what `init` writes) and PyTorch's batch counters are not weights, and not
@@ -141,8 +148,8 @@ static void report_unexpected(const Loading *l)
     const Span nowhere = {0};
     for (uint32_t i = 0; i < l->set.count; i++) {
         if (l->taken[i] || expected_extra(l, l->set.at[i].name)) continue;
-        report_error(l->model->context.report, nowhere, "%s holds `%s`, which the model does not have", l->path,
-                     l->set.at[i].name);
+        report_error(l->model->context.report, nowhere,
+                     "%s holds `%s`, which the model does not have", l->path, l->set.at[i].name);
     }
 }
 
@@ -156,16 +163,23 @@ static float element(const Tensor *tensor, int64_t i)
     return tensor->type == TYPE_bf16 ? bits_of_bf16(half) : bits_of_f16(half);
 }
 
-static void copy_in(const StateMemory *state, const Tensor *tensor, bool transpose)
+static Status copy_in(const Loading *l, const StateMemory *state, const Tensor *tensor,
+                      bool transpose)
 {
+    const Host *host = &l->model->session->host;
     int64_t rows = state->state.shape.extent[0], columns = state->state.shape.extent[1];
     int64_t count = shape_elements(&state->state.shape);
     if (!transpose && tensor->type == state->state.type) {
-        memcpy(state->bytes, tensor->bytes, state->size);
-        return;
+        state_copy_in(state, tensor->bytes);
+        return STATUS_ok;
     }
+    float *room = aligned_new(host, state->size ? state->size : 1);
+    if (!room) return STATUS_no_memory;
     for (int64_t i = 0; i < count; i++)
-        ((float *)state->bytes)[i] = element(tensor, transpose ? i % columns * rows + i / columns : i);
+        room[i] = element(tensor, transpose ? i % columns * rows + i / columns : i);
+    state_copy_in(state, room);
+    aligned_free(host, room);
+    return STATUS_ok;
 }
 
 static void close_weights(void *argument)
@@ -185,7 +199,8 @@ static Status load(void *argument)
     for (uint32_t i = 0; i < model->state.count; i++) {
         const StateMemory *state = &model->state.at[i];
         if (!state_is_weight(state)) continue;
-        const Tensor *tensor = tensor_for(l, name_text(model->context.names, state->state.name), &transpose);
+        const Tensor *tensor =
+            tensor_for(l, name_text(model->context.names, state->state.name), &transpose);
         fits(l, state, tensor, transpose);
     }
     report_unexpected(l);
@@ -193,8 +208,9 @@ static Status load(void *argument)
     for (uint32_t i = 0; i < model->state.count; i++) {
         const StateMemory *state = &model->state.at[i];
         if (!state_is_weight(state)) continue;
-        const Tensor *tensor = tensor_for(l, name_text(model->context.names, state->state.name), &transpose);
-        copy_in(state, tensor, transpose);
+        const Tensor *tensor =
+            tensor_for(l, name_text(model->context.names, state->state.name), &transpose);
+        TRY(copy_in(l, state, tensor, transpose));
     }
     return STATUS_ok;
 }
@@ -212,7 +228,9 @@ static const char *weight_file(mlc_model *model, const char *path)
 Status state_load_weights(mlc_model *model, const char *path)
 {
     TRY(state_initialize(model));
-    Loading l = {.model = model, .path = weight_file(model, path), .map = experiment_weights(model->experiment)};
+    Loading l = {.model = model,
+                 .path = weight_file(model, path),
+                 .map = experiment_weights(model->experiment)};
     tensor_set_open(&l.set, &model->session->host);
     return boundary_clean(load, close_weights, &l);
 }
@@ -222,9 +240,11 @@ Status state_load_declared(mlc_model *model)
     const WeightMap *map = experiment_weights(model->experiment);
     if (!map || !map->file) return STATUS_ok;
     Text path = {.arena = model->arena};
-    if (map->file[0] != '/' && strcmp(model->data_folder, ".") != 0) text_add(&path, "%s/", model->data_folder);
+    if (map->file[0] != '/' && strcmp(model->data_folder, ".") != 0)
+        text_add(&path, "%s/", model->data_folder);
     text_add(&path, "%s", map->file);
     Status status = state_load_weights(model, text_done(&path));
-    if (status != STATUS_ok) report_note(model->context.report, map->at, "these weights are asked for here");
+    if (status != STATUS_ok)
+        report_note(model->context.report, map->at, "these weights are asked for here");
     return status;
 }

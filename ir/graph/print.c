@@ -264,7 +264,8 @@ void program_print(Text *out, const Program *program, const PrintOptions *option
         text_put(out, "state ", 6);
         name_print(out, program->names, state->name);
         text_put(out, ": ", 2);
-        shape_print(out, state->type, &state->shape);
+        Shape stored = state_stored(state);
+        shape_print(out, state->type, &stored);
         text_add(out, " %s\n", role_name[state->role]);
         separator = "\n";
     }

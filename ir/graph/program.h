@@ -26,12 +26,21 @@ typedef enum StateRole {
 
 extern const char *const role_name[STATE_counter + 1];
 
+/* How the elements of a state lie in memory, where that is not the row-major order of its shape: the shape's axes cut into those of
+ * `split` (a reshape), these in the order `order` (a transpose).  The passes decide it (passes/states.h); files and users never
+ * see it.  split.rank 0: as the shape says. */
+typedef struct Storage {
+    Shape split;
+    Axes order;
+} Storage;
+
 typedef struct State {
     Name name; /* fc1.weight: as in a PyTorch state dict */
     StateRole role;
     Type type;
     Shape shape;
     Span at;
+    Storage storage;
 } State;
 
 typedef struct Program {
@@ -43,5 +52,9 @@ typedef struct Program {
 
 Program *program_new(Arena *arena, Names *names);
 const State *program_state(const Program *program, Name name); /* NULL if there is none */
+
+/* The axes of a state in the order in which they lie in memory. */
+Shape state_stored(const State *state);
+bool storage_same(const Storage *a, const Storage *b);
 
 #endif

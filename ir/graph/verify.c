@@ -84,12 +84,14 @@ static void check_state(Verifier *verifier, uint32_t id, Name name, Value value)
     if (!verifier->program) return;
     const Graph *graph = verifier->graph;
     const State *state = program_state(verifier->program, name);
-    if (!state)
+    if (!state) {
         complain(verifier, id, "state %s is not declared", name_text(graph->names, name));
-    else if (state->type != graph_type(graph, value) ||
-             !shape_same(&state->shape, graph_shape(graph, value)))
+        return;
+    }
+    Shape stored = state_stored(state);
+    if (state->type != graph_type(graph, value) || !shape_same(&stored, graph_shape(graph, value)))
         complain(verifier, id, "state %s is %s", name_text(graph->names, name),
-                 type_text(verifier, state->type, &state->shape));
+                 type_text(verifier, state->type, &stored));
 }
 
 /* One bit a name, as the names of one kind come by. */

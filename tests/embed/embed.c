@@ -19,6 +19,11 @@
     "}\n"                                                                                          \
     "train { minimize mse(fc1, t); optimizer adam(rate: 0.1); batch 2; steps 4 }\n"
 
+#define LARGE                                                                                      \
+    "model large {\n  input x: f32[N, 512]\n  input y: f32[N, 10]\n"                               \
+    "  fc1 = dense(x, 256)\n  fc2 = dense(relu(fc1), 10)\n  output z = fc2\n}\n"                   \
+    "train {\n  minimize mse(z, y)\n  optimizer adam(rate: 1e-2)\n  batch 4\n}\n"
+
 #define POINTS                                                                                     \
     "data points {\n"                                                                              \
     "  train: synthetic(samples: 60, classes: 3, shape: [4])\n"                                    \
@@ -141,6 +146,39 @@ START_TEST(saved_weights_load_bit_for_bit)
     tensors_free(&theirs);
     side_close(&a);
     side_close(&b);
+    unlink(path);
+}
+END_TEST
+
+/* Large enough for panels (passes/states.h), whose products sum in the order of rows: nobody can tell, whether the entry that chooses them
+ * comes first or the weights are asked for, and so laid out in rows. */
+START_TEST(weights_in_panels_look_like_rows)
+{
+    char path[] = "/tmp/mlc-embed-XXXXXX";
+    close(mkstemp(path));
+    Side rows = open_text(LARGE, devices[_i]), panels = open_text(LARGE, devices[_i]);
+    Tensors first = side_weights(&rows);
+    Tensors inputs = side_inputs(&rows, "step", 1), result[4];
+    result[0] = side_call(&panels, "step", &inputs);
+    side_set_weights(&panels, &first);
+    side_set_weights(&rows, &first);
+    result[1] = side_call(&rows, "grad", &inputs);
+    result[2] = side_call(&panels, "grad", &inputs);
+    expect_same_bits(&panels, "gradients", &result[2], &result[1]);
+    side_expect(&panels, mlc_save(panels.model, path), "save");
+    result[3] = side_call(&rows, "step", &inputs);
+    side_expect(&rows, mlc_load(rows.model, path), "load");
+    Tensors ours = side_weights(&rows), theirs = side_weights(&panels);
+    expect_same_bits(&rows, "weights saved in rows", &ours, &first);
+    expect_same_bits(&panels, "weights set in panels", &theirs, &first);
+    for (int i = 0; i < 4; i++)
+        tensors_free(&result[i]);
+    tensors_free(&first);
+    tensors_free(&inputs);
+    tensors_free(&ours);
+    tensors_free(&theirs);
+    side_close(&rows);
+    side_close(&panels);
     unlink(path);
 }
 END_TEST
@@ -388,6 +426,7 @@ static Suite *suite_embed(void)
     tcase_add_loop_test(memory, calls_compute_with_the_weights_given, 0, count);
     tcase_add_loop_test(memory, seeds_decide_the_weights, 0, count);
     tcase_add_loop_test(memory, saved_weights_load_bit_for_bit, 0, count);
+    tcase_add_loop_test(memory, weights_in_panels_look_like_rows, 0, count);
     tcase_add_loop_test(memory, weights_of_another_model_are_refused_whole, 0, count);
     tcase_add_loop_test(training, training_reports_and_leaves_a_run_folder, 0, count);
     tcase_add_loop_test(training, an_interrupted_run_resumes_bit_for_bit, 0, count);
