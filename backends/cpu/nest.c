@@ -242,8 +242,9 @@ void emit_contraction(Emit *e)
     Tile t = {.column = (int64_t)s->vectors * s->width, .k_outer = s->k_outer};
     t.extent = s->vector.id ? extent_of(e, s->vector) : 1;
     order_k(e, &t);
-    t.run_a = plan_runs(e, &t, s->of.a);
-    t.run_b = plan_runs(e, &t, s->of.b);
+    t.run_a = plan_runs(e, &t, FACTOR_a);
+    t.run_b = plan_runs(e, &t, FACTOR_b);
+    t.run = plan_runs(e, &t, (Factors)((s->pack_a ? 0 : FACTOR_a) | (s->pack ? 0 : FACTOR_b)));
     if (s->products == PRODUCTS_tiles) tiles_open(e);
     Loop tasks;
     tasks_open(e, &tasks, t.from, t.to);

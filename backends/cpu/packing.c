@@ -1,17 +1,36 @@
 /* Copies the factors of a contraction into scratch, evaluating whatever computes them once an element. */
 #include "backends/cpu/tile.h"
 
-/* Whether two axes run into each other in the factor's loads and in the copies that may stand for them. */
-static bool runs_on(const Emit *e, Scalar factor, Axis outer, Axis inner, int64_t extent)
+/* Where a scalar is read: in place, or in the copy that stands for it. */
+static const Access *source_of(const Emit *e, uint32_t scalar)
 {
-    for (uint32_t i = 0; i < e->schedule->copy_count; i++) {
-        const Affine *at = &e->schedule->copy[i].access.at[0].affine;
-        if (at->by[outer.id - 1] != at->by[inner.id - 1] * extent) return false;
-    }
-    return axes_merge_in(e->kernel, factor, outer, inner, extent, e->arena);
+    for (uint32_t i = 0; i < e->schedule->copy_count; i++)
+        if (e->schedule->copy[i].load.id == scalar) return &e->schedule->copy[i].access;
+    return e->kernel->scalar.at[scalar].access;
 }
 
-Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
+/* Whether two axes run into each other in all that the factor reads. */
+static bool runs_in(const Emit *e, Scalar factor, Axis outer, Axis inner, int64_t extent)
+{
+    const bool *needed = kernel_needed(e->kernel, factor, e->arena);
+    for (uint32_t i = 1; i <= factor.id; i++) {
+        const Access *access = needed[i] ? source_of(e, i) : NULL;
+        for (int d = 0; access && d < access->rank; d++) {
+            const Affine *at = &access->at[d].affine;
+            if (at->by[outer.id - 1] != at->by[inner.id - 1] * extent) return false;
+        }
+    }
+    return true;
+}
+
+static bool runs_on(const Emit *e, Factors factors, Axis outer, Axis inner, int64_t extent)
+{
+    const Contraction *of = &e->schedule->of;
+    if (factors & FACTOR_a && !runs_in(e, of->a, outer, inner, extent)) return false;
+    return !(factors & FACTOR_b) || runs_in(e, of->b, outer, inner, extent);
+}
+
+Runs plan_runs(const Emit *e, const Tile *t, Factors factors)
 {
     Runs back = {0}, runs;
     for (uint32_t i = t->k_count; i-- > t->k_outer;) {
@@ -19,7 +38,7 @@ Runs plan_runs(const Emit *e, const Tile *t, Scalar factor)
         uint32_t last = back.count ? back.count - 1 : 0;
         bool is_whole = !e->schedule->products || back.extent[last] % 2 == 0;
         if (back.count && is_whole &&
-            runs_on(e, factor, t->k[i], back.axis[last], back.extent[last])) {
+            runs_on(e, factors, t->k[i], back.axis[last], back.extent[last])) {
             back.extent[last] *= extent;
             continue;
         }

@@ -131,24 +131,17 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
 
 static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum, uint32_t at)
 {
-    const Tile *t = rows->tile;
-    if (at == t->k_count) {
+    const Runs *runs = &rows->tile->run;
+    if (at == runs->count) {
         add_products(e, rows, columns, sum);
         return;
     }
     Loop loop;
-    Axis axis = t->k[at];
-    uint32_t step = at + 1 == t->k_count ? e->schedule->unroll : 1;
-    bool is_cut = at == t->k_outer && e->schedule->k_block;
-    LLVMValueRef from = is_cut ? t->from[axis.id - 1] : emit_i64(e, 0);
-    LLVMValueRef to = is_cut ? t->to[axis.id - 1] : emit_i64(e, extent_of(e, axis));
-    loop_open(e, &loop, from, to, step, rows->count * e->schedule->vectors, sum);
+    Axis axis = runs->axis[at];
+    loop_open(e, &loop, runs->from[at], runs->to[at], 1, rows->count * e->schedule->vectors, sum);
     axis_bind(e, axis, loop.index, e->depth);
-    for (uint32_t u = 0; u < step; u++) {
-        axis_plus(e, axis, u);
-        sum_over(e, rows, columns, sum, at + 1);
-    }
-    axis_release(e, axis);
+    sum_over(e, rows, columns, sum, at + 1);
+    axis_bind(e, axis, emit_i64(e, 0), 0);
     loop_close(e, &loop, sum);
 }
 
@@ -360,6 +353,13 @@ static bool is_worth_fetching(const Emit *e)
     return s->finish_looped && !s->waits && s->vector.id && s->k >= LONG_ENOUGH;
 }
 
+static void sum_runs(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+{
+    bind_k(e, rows->tile, &rows->tile->run);
+    sum_over(e, rows, columns, sum, 0);
+    release_k(e, rows->tile);
+}
+
 static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
 {
     const Schedule *s = e->schedule;
@@ -376,7 +376,7 @@ static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
     if (s->products)
         sum_pairs(e, rows->tile, &columns->panel, rows->count, sum);
     else
-        sum_over(e, rows, columns, sum, rows->tile->k_outer);
+        sum_runs(e, rows, columns, sum);
     if (s->waits)
         store_sums(e, rows, sum);
     else

@@ -17,7 +17,10 @@ typedef struct Area {
     LLVMTypeRef element;
 } Area;
 
-/* The reduction axes as a factor sees them: those that run into each other are one, named by the innermost. */
+/* Some of both. */
+typedef enum Factors { FACTOR_a = 1, FACTOR_b = 2 } Factors;
+
+/* The reduction axes as factors see them: those that run into each other are one, named by the innermost. */
 typedef struct Runs {
     uint32_t count;
     Axis axis[MAX_AXES]; /* outermost first */
@@ -31,7 +34,8 @@ typedef struct Tile {
     uint32_t k_count, k_outer;  /* of k, so many are loops around the tiles */
     Axis k[MAX_AXES];           /* reduction axes of extent above 1, outermost first */
     int64_t k_stride[MAX_AXES]; /* points of k that a step along k[i] passes */
-    Runs run_a, run_b;
+    Runs run_a, run_b; /* of the factors where they come from */
+    Runs run;          /* of both as tiles read them: what is packed has all axes in one */
     int64_t column;               /* points of the vector axis in a panel */
     int64_t extent;               /* of the vector axis */
     LLVMValueRef group, group_to; /* what is packed: a range of the vector axis */
@@ -46,8 +50,8 @@ LLVMValueRef area_element(Emit *e, const Area *area, int64_t plus);
 Area panel_at(Emit *e, const Tile *t, LLVMValueRef index);
 /* Makes the copies that stand inside so many of the outer loops. */
 void emit_copies(Emit *e, uint32_t loops);
-/* Merges reduction axes for the packing of a factor. */
-Runs plan_runs(const Emit *e, const Tile *t, Scalar factor);
+/* Merges reduction axes for what reads these factors. */
+Runs plan_runs(const Emit *e, const Tile *t, Factors factors);
 void emit_pack_b(Emit *e, Tile *t);
 /* `base`, so many elements before for what the block of k begins at; `stride`: of a point of k. */
 LLVMValueRef before_block(Emit *e, const Tile *t, LLVMTypeRef element, LLVMValueRef base,

@@ -127,20 +127,6 @@ Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, 
     return merged;
 }
 
-bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, int64_t extent,
-                   Arena *arena)
-{
-    const bool *needed = kernel_needed(kernel, root, arena);
-    for (uint32_t i = 1; i <= root.id; i++) {
-        const ScalarNode *node = &kernel->scalar.at[i];
-        for (int d = 0; needed[i] && node->access && d < node->access->rank; d++) {
-            const Affine *at = &node->access->at[d].affine;
-            if (at->by[outer.id - 1] != at->by[inner.id - 1] * extent) return false;
-        }
-    }
-    return true;
-}
-
 bool *kernel_needed(const Kernel *kernel, Scalar root, Arena *arena)
 {
     bool *needed = arena_array(arena, bool, kernel->scalar.count);

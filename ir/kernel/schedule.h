@@ -118,7 +118,6 @@ typedef struct Schedule {
     int64_t depth;    /* tiles: points of k that all panels see before the next; 0: all */
     bool a_first;     /* all of a task's rows are packed before its groups of panels */
     Axis a_lanes;     /* PACK_A_transposed: the axis of the tile that it is read along */
-    uint32_t unroll;     /* of the innermost reduction axis */
     int64_t a_offset;    /* bytes into scratch */
     int64_t a_pitch;     /* elements from one row of packed a, or point of k, to the next */
     int64_t sums_offset; /* bytes into scratch */
@@ -143,10 +142,6 @@ typedef struct Schedule {
  * axis keeps extent 1 and occurs nowhere.  The axis `apart` ({0}: none) stays by itself. */
 Kernel *kernel_merge_axes(const Kernel *kernel, const Contraction *contraction, Axis apart,
                           Arena *arena);
-
-/* Whether a scalar depends on the two axes through outer * extent + inner alone. */
-bool axes_merge_in(const Kernel *kernel, Scalar root, Axis outer, Axis inner, int64_t extent,
-                   Arena *arena);
 
 /* What a scalar costs beside a sum or a product, loads aside. */
 uint32_t scalar_weight(const ScalarNode *node);

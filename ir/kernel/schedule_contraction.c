@@ -524,7 +524,7 @@ static void choose_k_block(const Planning *p, Schedule *s)
 static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
 {
     Schedule s = {
-        .contraction = true, .of = best->of, .vector = best->vector, .unroll = 1, .k = p->k};
+        .contraction = true, .of = best->of, .vector = best->vector, .k = p->k};
     s.cost = best->cost;
     s.width = best->vector.id ? p->target->lanes : 1;
     s.vectors = best->vectors;

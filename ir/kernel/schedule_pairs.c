@@ -137,7 +137,6 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
                   .vector = best->vector,
                   .vectors = best->vectors,
                   .width = p->target->lanes,
-                  .unroll = 1,
                   .products = p->products,
                   .pair = p->inner_k,
                   .k = padded_points(p),

@@ -178,8 +178,7 @@ Schedule schedule_winograd(const Kernel *kernel, const Contraction *contraction,
                   .winograd = *winograd,
                   .vector = winograd->filter,
                   .width = target->lanes,
-                  .tasks = 1,
-                  .unroll = 1};
+                  .tasks = 1};
     s.vectors = f.filters / s.width % 2 ? 1 : 2;
     if (winograd->is_gradient)
         for (s.rows = 1; 2 * s.rows <= most_rows(&f, s.vectors) && 2 * s.rows <= 16;)
