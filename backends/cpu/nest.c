@@ -1,7 +1,7 @@
 /* The loops of a contraction around its tiles:
  *
  *     tasks                                    blocks of any parallel axes
- *       axes that b depends on
+ *       axes that b depends on                 (around the tiles of a block of rows, where a stays closer: rows_first)
  *         (a, if several groups read it)
  *         groups of panels                     what of b fits into the second-level cache; b is packed
  *           axes that only a depends on
@@ -203,7 +203,7 @@ static void emit_loops(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
     if (!s->waits) emit_copies(e, at);
-    if (at == s->packed_loops) {
+    if (at == s->packed_loops || s->rows_first) {
         emit_groups(e, t);
         return;
     }

@@ -434,6 +434,23 @@ static void emit_panels(Emit *e, Rows *rows)
     each_panel(e, t, tile_of_panel, rows);
 }
 
+/* The panels of all axes that b depends on, from order[at] on, where these loops are inside of the rows. */
+static void emit_columns(Emit *e, Rows *rows, uint32_t at)
+{
+    const Schedule *s = e->schedule;
+    if (!s->rows_first || at == s->packed_loops) {
+        emit_panels(e, rows);
+        return;
+    }
+    Loop loop;
+    Axis axis = s->order[at];
+    loop_open(e, &loop, rows->tile->from[axis.id - 1], rows->tile->to[axis.id - 1], 1, 0, NULL);
+    axis_bind(e, axis, loop.index, e->depth);
+    emit_columns(e, rows, at + 1);
+    axis_release(e, axis);
+    loop_close(e, &loop, NULL);
+}
+
 /* So much of k at a time that the rows of a stay in the first-level cache while all panels read them. */
 static void emit_parts(Emit *e, Rows *rows)
 {
@@ -443,7 +460,7 @@ static void emit_parts(Emit *e, Rows *rows)
     LLVMValueRef zero = emit_i64(e, 0), all = emit_i64(e, s->k);
     if (!last) {
         rows->part = (Part){.from = zero, .to = all, .is_first = true, .is_last = true};
-        emit_panels(e, rows);
+        emit_columns(e, rows, 0);
         return;
     }
     rows->part = (Part){.from = zero, .is_first = true, .is_cut = true};

@@ -517,8 +517,8 @@ void schedule_print(Text *out, const Schedule *s)
             s->image_plane, s->other_plane, s->sums_plane, s->winograd.is_gradient, s->scratch);
     } else if (s->contraction) {
         print_blocks(out, "tile", s->tile, s->tile_count);
-        text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d\n",
-                 s->rows, s->vectors, s->panels, s->pack, s->pack_transposed);
+        text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, rows first %d\n",
+                 s->rows, s->vectors, s->panels, s->pack, s->pack_transposed, s->rows_first);
         text_add(out, "  finish %d, copies %u, a %d by %" PRId64 "\n", s->finish_looped,
                  s->copy_count, s->pack_a, s->a_rows);
         text_add(out, "  k %" PRId64 ", around %u, block %" PRId64 "\n", s->k, s->k_outer,

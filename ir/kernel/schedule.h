@@ -94,6 +94,7 @@ typedef struct Schedule {
         packed_loops; /* how many of `order`, the first, b depends on: it is packed inside them */
     uint32_t
         panels; /* vector columns packed at a time: panels * vectors * width points of `vector` */
+    bool rows_first; /* those loops go around the panels of each block of rows, which read b in place */
     bool pack,
         pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
     bool b_is_packed; /* ... where an earlier run of the kernel has left it */

@@ -1,5 +1,6 @@
 /* Schedules of contractions: which axis is vectorized, how large a tile of the result stays in registers, what is packed. */
 #include "ir/kernel/planning.h"
+#include <stdlib.h>
 
 #define MAX_ROWS 28
 #define FEW_ROWS 4
@@ -445,6 +446,33 @@ void plan_loops(const Planning *p, Schedule *s)
         }
 }
 
+/* Whether what is stored lies closer along `near` than along `far`. */
+static bool stores_lie_along(const Planning *p, Axis near, Axis far)
+{
+    for (uint32_t i = 0; i < p->kernel->store.count; i++) {
+        const Access *at = &p->kernel->store.at[i].at;
+        int64_t step, other;
+        if (!access_step(p->kernel, at, near, &step) || !access_step(p->kernel, at, far, &other) ||
+            llabs(step) >= llabs(other))
+            return false;
+    }
+    return true;
+}
+
+/* Where the panels that tiles read in place lie along other axes than the vectors, as those of weights in panels, and all of a task's stay
+ * in the second-level cache: so a block of rows stays in the first while all of them read it. */
+static bool choose_rows_first(const Planning *p, const Schedule *s)
+{
+    if (s->pack || s->waits || s->copy_count || !s->packed_loops || !s->tile_count) return false;
+    int64_t columns = schedule_task_points(s, p->kernel, s->vector);
+    for (uint32_t i = 0; i < s->packed_loops; i++) {
+        if (!(s->of.n >> (s->order[i].id - 1) & 1)) return false;
+        columns *= schedule_task_points(s, p->kernel, s->order[i]);
+    }
+    return columns * s->k * 4 <= p->target->l2 / 2 && s->rows * s->k * 4 <= p->target->l1 / 2 &&
+           stores_lie_along(p, s->order[s->packed_loops - 1], s->tile[0].axis);
+}
+
 /* Groups of panels shrink to what a task has, and to be alike: each of them packs a again. */
 void plan_fit_panels(const Planning *p, Schedule *s)
 {
@@ -541,6 +569,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     place_scratch(p, &s);
     schedule_copies(p->kernel, &s, p->target, p->arena);
     choose_k_block(p, &s);
+    s.rows_first = choose_rows_first(p, &s);
     return s;
 }
 
