@@ -176,6 +176,36 @@ START_TEST(guards_are_copied_inside_a_loop_over_images)
 }
 END_TEST
 
+/* The gradient by the inputs, or by the weights, of which the panels are axis 3: what is stored lies along it, or along the rows. */
+START_TEST(rows_stay_where_panels_lie_side_by_side)
+{
+    static const char *const stored[] = {"5408*i + j + 32*k", "32*i + j + 4096*k"};
+    Arena *arena = arena_open(&host_default);
+    for (int by_weights = 0; by_weights < 2; by_weights++) {
+        Text text = {.arena = arena};
+        text_add(&text,
+                 "kernel {\n axis i 128\n axis j 32\n axis k 169\n axis l 128 reduction\n"
+                 " buffer b0 f32[16384]\n buffer b1 f32[692224]\n buffer b2 f32[692224] out\n"
+                 " %%1 = load b0 [128*i + l : 16384] : f32\n"
+                 " %%2 = load b1 [j + 4096*k + 32*l : 692224] : f32\n %%3 = mul %%1, %%2 : f32\n"
+                 " %%4 = reduce add l %%3 : f32\n store b2 [%s : 692224] = %%4\n}\n",
+                 stored[by_weights]);
+        Context context = {.arena = arena, .sources = sources_new(arena)};
+        context.report = report_new(arena, context.sources);
+        const char *written = text_done(&text);
+        uint32_t source = sources_add(context.sources, "panels", written, strlen(written), false);
+        const Kernel *kernel = kernel_parse(&context, arena, source);
+        Contraction contraction;
+        ck_assert_ptr_nonnull(kernel);
+        ck_assert(contraction_of(kernel, &contraction));
+        Schedule s = schedule_default(kernel, &contraction, &machine, NULL, NULL, arena);
+        ck_assert_uint_eq(s.vector.id, 2);
+        ck_assert_int_eq(s.rows_first, !by_weights);
+    }
+    arena_close(arena);
+}
+END_TEST
+
 static bool same_text(const Schedule *a, const Schedule *b, Arena *arena)
 {
     Text x = {.arena = arena}, y = {.arena = arena};
@@ -249,6 +279,7 @@ Suite *suite_schedule(void)
     tcase_add_test(tests, schedules_keep_their_rules);
     tcase_add_test(tests, what_lies_across_is_stored_by_blocks);
     tcase_add_test(tests, guards_are_copied_inside_a_loop_over_images);
+    tcase_add_test(tests, rows_stay_where_panels_lie_side_by_side);
     tcase_add_test(tests, choices_keep_the_rules);
     tcase_add_test(tests, choices_are_written);
     suite_add_tcase(suite, tests);
