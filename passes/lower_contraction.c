@@ -1,6 +1,7 @@
 /* dot, conv and fold: sums whose operands are indexed by letters.  The letters of the result are known; the others become
  * reduction axes, except that a window leaves one letter to be solved for. */
 #include "ir/base/boundary.h"
+#include "passes/layout.h"
 #include "passes/lower_rules.h"
 #include <stdlib.h>
 
@@ -9,7 +10,7 @@
 typedef struct Letters {
     const Indices *indices;
     const Shape *a, *b, *y;
-    int moved[2]; /* the innermost axis of an operand if that is not the last, -1: it is */
+    int distance[2][MAX_RANK]; /* of an operand's axes from the innermost in memory */
     bool known[LETTERS];
     Coordinate at[LETTERS];
     char order[2 * MAX_RANK]; /* letters to reduce over, innermost last */
@@ -21,15 +22,32 @@ static int64_t extent_of(const Letters *letters, char letter)
     return indices_extent(letters->indices, letter, letters->a, letters->b, letters->y);
 }
 
-/* How far from the end of its operand's axes a letter stands: the nearer, the more contiguous.  0: an axis that was moved there. */
+/* The last axis is at 1; where another one was moved to the innermost place, it is at 0. */
+static void measure(const Lower *l, Value x, int distance[MAX_RANK])
+{
+    const Shape *shape = graph_shape(l->graph, x);
+    Value stored = fusion_storage(l->graph, x);
+    int64_t stride[MAX_RANK];
+    bool is_moved = l->fusion->group[stored.id] && l->fusion->innermost[stored.id];
+    int innermost = l->fusion->innermost[x.id] - 1;
+    if (is_moved) layout_strides(l->fusion, stored, shape, stride);
+    for (int d = 0; d < shape->rank; d++) {
+        distance[d] = d == innermost ? 0 : shape->rank - d;
+        if (!is_moved) continue;
+        distance[d] = 0;
+        for (int other = 0; other < shape->rank; other++)
+            distance[d] += stride[other] < stride[d];
+    }
+}
+
+/* The nearer, the more contiguous. */
 static int distance(const Letters *letters, char letter)
 {
     const char *lists[] = {letters->indices->a, letters->indices->b};
     int least = MAX_RANK;
     for (int i = 0; i < 2; i++) {
         const char *found = strchr(lists[i], letter);
-        if (!found) continue;
-        int now = found - lists[i] == letters->moved[i] ? 0 : (int)strlen(found);
+        int now = found ? letters->distance[i][found - lists[i]] : least;
         if (now < least) least = now;
     }
     return least;
@@ -167,7 +185,7 @@ static Scalar lower_contraction(Lower *l, Value y, uint32_t at)
                        .b = graph_shape(l->graph, node->argument[1]),
                        .y = graph_shape(l->graph, y)};
     for (int i = 0; i < 2; i++)
-        letters.moved[i] = l->fusion->innermost[node->argument[i].id] - 1;
+        measure(l, node->argument[i], letters.distance[i]);
     if (shape_elements(letters.a) == 0 || shape_elements(letters.b) == 0)
         return lower_number(l, type, 0);
 

@@ -41,6 +41,16 @@ bool plan_finishes_in_loop(const Planning *p, const Schedule *s);
 void plan_loops(const Planning *p, Schedule *s);
 /* Cycles of packing an element. */
 double plan_pack_cost(Reading reading);
+bool plan_has_guards(const Planning *p, Scalar factor);
+bool plan_is_guarded_by(const Planning *p, uint32_t axis);
+
+/* schedule_cuts.c: by the outermost reduction axis, by blocks, by the vectors beside them; by blocks of what is copied. */
+void plan_outer(const Planning *p, Schedule *s);
+void plan_cut(const Planning *p, const Candidate *c, Schedule *s);
+void plan_rounds(const Planning *p, Schedule *s);
+void plan_copied_blocks(const Planning *p, Schedule *s);
+int64_t plan_box_bytes(const Schedule *s);
+
 /* schedule_tasks.c */
 void plan_tasks(const Planning *p, const Candidate *c, Schedule *s);
 void plan_fit_panels(const Planning *p, Schedule *s);

@@ -13,11 +13,7 @@
 #define STORE_SCATTERED 5.0
 #define PACK_ROWS                                                                                  \
     0.4 /* ... of packing an element of a that lies along the rows: each step over k is another line */
-#define PACK_A_PANELS  4    /* panels that read an element of a, from which packing it pays */
-#define LEAST_INSIDE   32   /* steps over k between loading and storing sums that wait */
-#define LEAST_IN_ROUND 16   /* ... where they wait for the vectors beside them */
-#define CUT_FROM       1024 /* points of k from which blocks pay */
-#define CUT            256
+#define PACK_A_PANELS 4 /* panels that read an element of a, from which packing it pays */
 #define MOST_OF_LINE                                                                               \
     12            /* rows of a tile of the 16 elements of a line: they are read where they are */
 #define NEAR 32   /* elements between steps over k that are read in place */
@@ -67,7 +63,7 @@ bool plan_reads_along(const Planning *p, Scalar factor, Axis axis)
     return true;
 }
 
-static bool has_guards(const Planning *p, Scalar factor)
+bool plan_has_guards(const Planning *p, Scalar factor)
 {
     const bool *needed = kernel_needed(p->kernel, factor, p->arena);
     for (uint32_t i = 1; i <= factor.id; i++) {
@@ -78,7 +74,7 @@ static bool has_guards(const Planning *p, Scalar factor)
     return false;
 }
 
-static bool is_guarded_by(const Planning *p, uint32_t axis)
+bool plan_is_guarded_by(const Planning *p, uint32_t axis)
 {
     for (uint32_t i = 1; i < p->kernel->scalar.count; i++) {
         const Access *access = p->kernel->scalar.at[i].access;
@@ -159,8 +155,8 @@ static bool breaks_copies(const Planning *p, uint32_t axis, const TaskAxis *tile
 {
     bool any = false;
     for (uint32_t i = 0; i < count; i++)
-        any |= is_guarded_by(p, tile[i].axis.id - 1);
-    return any && !is_guarded_by(p, axis);
+        any |= plan_is_guarded_by(p, tile[i].axis.id - 1);
+    return any && !plan_is_guarded_by(p, axis);
 }
 
 /* The tile over the m axes, the contiguous or else the last in the axis list innermost: small axes whole, then a block of the next.  Returns the cost
@@ -289,39 +285,6 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
     return best;
 }
 
-/* Sums wait: while the outermost reduction axis goes around everything, if no guard asks for it and enough is left inside, else
- * between blocks of it. */
-static void choose_outer(const Planning *p, Schedule *s)
-{
-    uint32_t outermost = 0;
-    if (!s->vector.id) return;
-    while (!(s->of.k >> outermost & 1) || p->kernel->axis.at[outermost].extent == 1)
-        if (++outermost == p->kernel->axis.count) return;
-    int64_t others = plan_points(p, s->of.k & ~(1u << outermost));
-    s->waits = true;
-    if (others < LEAST_INSIDE || is_guarded_by(p, outermost)) return;
-    s->k_outer = 1;
-    s->k = others;
-}
-
-/* Where steps over k lie far apart in both factors and are many, tiles see them block by block, packed. */
-static void cut_k(const Planning *p, Schedule *s)
-{
-    uint32_t inner = p->inner_k.id - 1;
-    int64_t block = p->choice.k_block ? p->choice.k_block : CUT;
-    if (!s->vector.id || s->tile_count != 1 || p->k != plan_extent(p, p->inner_k) ||
-        p->k < (p->choice.k_block ? block + 1 : CUT_FROM))
-        return;
-    if (has_guards(p, s->of.a) || has_guards(p, s->of.b)) return;
-    if (!p->choice.k_block && (plan_reads_along(p, s->of.a, p->inner_k) ||
-                               !plan_reads_along(p, s->of.a, s->tile[0].axis)))
-        return;
-    if (s->of.k != 1u << inner) return;
-    s->waits = true;
-    s->k_block = block;
-    s->k = block;
-}
-
 /* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
 static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
 {
@@ -339,30 +302,6 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     int64_t fitting =
         p->choice.panels ? p->choice.panels : p->target->l2 / 2 / (column ? column : 1);
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
-}
-
-/* Vectors of b that lie side by side and are read in place: all of them for some points of k before the next, so that memory is
- * read once and in its order, and not a part of each line on every way. */
-static void choose_rounds(const Planning *p, Schedule *s)
-{
-    if (s->pack || s->waits || s->width == 1) return;
-    int64_t extent = plan_extent(p, s->vector), column = s->vectors * s->width;
-    if (extent <= column || s->k * extent * 4 <= p->target->l1) return;
-    if (plan_points(p, s->of.m) * extent * 4 > p->target->l2 / 2) return; /* sums wait there */
-    int64_t inside = s->k;
-    uint32_t around = 0;
-    for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
-        int64_t points = p->kernel->axis.at[i].extent;
-        if (!(s->of.k >> i & 1) || points == 1) continue;
-        if (inside * extent * 4 <= p->target->l1 / 2 || inside / points < LEAST_IN_ROUND) break;
-        inside /= points;
-        around++;
-    }
-    if (!around) return;
-    s->waits = true;
-    s->k_outer = around;
-    s->k = inside;
-    s->panels = (uint32_t)plan_ceiling(extent, column);
 }
 
 bool schedule_is_far(const Kernel *kernel, Scalar factor, Axis k, Arena *arena)
@@ -411,7 +350,7 @@ static void choose_rows(const Planning *p, Schedule *s)
     int64_t whole = s->rows / s->tile[0].block;
     bool is_wanted = p->choice.pack_a == 2;
     /* Of one point of k there is nothing to bring together. */
-    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !has_guards(p, s->of.a) &&
+    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !plan_has_guards(p, s->of.a) &&
         p->choice.pack_a != 1) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
             if (is_wanted || is_computed(p, s->of.a) || rows_collide(p, s))
@@ -520,47 +459,19 @@ bool plan_finishes_in_loop(const Planning *p, const Schedule *s)
     return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
 }
 
-static int64_t box_bytes(const Schedule *s)
-{
-    int64_t bytes = 0;
-    for (uint32_t i = 0; i < s->copy_count; i++)
-        bytes += s->copy[i].elements * 4;
-    return bytes;
-}
-
-/* All tiles see a block of the next reduction axis before the next one, so that what they share stays in the first-level cache. */
-static void choose_k_block(const Planning *p, Schedule *s)
-{
-    if (!s->waits || !s->copy_count || s->pack || s->pack_a != PACK_A_none) return;
-    for (uint32_t i = 0; i < s->copy_count; i++)
-        if (s->copy[i].loops > s->packed_loops) return;
-    uint32_t seen = 0, axis = 0;
-    while (seen <= s->k_outer)
-        if (axis == p->kernel->axis.count)
-            return;
-        else
-            seen += s->of.k >> axis & 1 && p->kernel->axis.at[axis].extent > 1, axis++;
-    int64_t extent = plan_extent(p, (Axis){axis}), inside = s->k / extent;
-    int64_t bytes = box_bytes(s) + s->k * plan_extent(p, s->vector) * 4;
-    int64_t block = plan_ceiling(extent, plan_ceiling(bytes, p->target->l1 / 2));
-    if (block * inside < 2 * LEAST_INSIDE) block = plan_ceiling(2 * LEAST_INSIDE, inside);
-    if (block < extent) s->k_block = block;
-}
-
 /* Everything but the axes and the register tile.  Where copies without guards would hold more than the cache, as a weight gradient's
  * of a whole batch, the outermost reduction axis may go around them. */
 static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
 {
-    Schedule s = {
-        .contraction = true, .of = best->of, .vector = best->vector, .k = p->k};
+    Schedule s = {.contraction = true, .of = best->of, .vector = best->vector, .k = p->k};
     s.cost = best->cost;
     s.width = best->vector.id ? p->target->lanes : 1;
     s.vectors = best->vectors;
     plan_tile(p, best, &s);
-    if (is_outer) choose_outer(p, &s);
-    if (!is_outer) cut_k(p, &s);
+    if (is_outer) plan_outer(p, &s);
+    if (!is_outer) plan_cut(p, best, &s);
     choose_packing(p, best, &s);
-    choose_rounds(p, &s);
+    plan_rounds(p, &s);
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);
@@ -568,7 +479,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     s.finish_looped = plan_finishes_in_loop(p, &s);
     place_scratch(p, &s);
     schedule_copies(p->kernel, &s, p->target, p->arena);
-    choose_k_block(p, &s);
+    plan_copied_blocks(p, &s);
     s.rows_first = choose_rows_first(p, &s);
     return s;
 }
@@ -593,9 +504,9 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     if (best.cost < 0) best = choose_vector(&p, contraction, &(ScheduleChoice){0});
     if (p.products) return settle_pairs(&p, &best);
     Schedule s = settle(&p, &best, false), outer;
-    if (!has_guards(&p, s.of.a) && !has_guards(&p, s.of.b)) return s;
+    if (!plan_has_guards(&p, s.of.a) && !plan_has_guards(&p, s.of.b)) return s;
     if (p.choice.around == 1) return s;
-    if (p.choice.around != 2 && s.copy_count && box_bytes(&s) <= target->l1) return s;
+    if (p.choice.around != 2 && s.copy_count && plan_box_bytes(&s) <= target->l1) return s;
     outer = settle(&p, &best, true);
     return outer.copy_count && (outer.k_outer || outer.k_block) ? outer : s;
 }

@@ -1,0 +1,115 @@
+/* How k is cut: sums that wait in scratch while all tiles see a part of it. */
+#include "ir/kernel/planning.h"
+
+#define LEAST_INSIDE   32   /* steps over k between loading and storing sums that wait */
+#define LEAST_IN_ROUND 16   /* ... where they wait for the vectors beside them */
+#define CUT_FROM       1024 /* points of k from which blocks pay */
+#define CUT            256
+
+/* Sums wait: while the outermost reduction axis goes around everything, if no guard asks for it and enough is left inside, else
+ * between blocks of it. */
+void plan_outer(const Planning *p, Schedule *s)
+{
+    uint32_t outermost = 0;
+    if (!s->vector.id) return;
+    while (!(s->of.k >> outermost & 1) || p->kernel->axis.at[outermost].extent == 1)
+        if (++outermost == p->kernel->axis.count) return;
+    int64_t others = plan_points(p, s->of.k & ~(1u << outermost));
+    s->waits = true;
+    if (others < LEAST_INSIDE || plan_is_guarded_by(p, outermost)) return;
+    s->k_outer = 1;
+    s->k = others;
+}
+
+/* Where steps over k lie far apart in both factors and are many, tiles see them block by block, packed. */
+static void cut_far(const Planning *p, Schedule *s)
+{
+    uint32_t inner = p->inner_k.id - 1;
+    int64_t block = p->choice.k_block ? p->choice.k_block : CUT;
+    if (!s->vector.id || s->tile_count != 1 || p->k != plan_extent(p, p->inner_k) ||
+        p->k < (p->choice.k_block ? block + 1 : CUT_FROM))
+        return;
+    if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return;
+    if (!p->choice.k_block && (plan_reads_along(p, s->of.a, p->inner_k) ||
+                               !plan_reads_along(p, s->of.a, s->tile[0].axis)))
+        return;
+    if (s->of.k != 1u << inner) return;
+    s->waits = true;
+    s->k_block = block;
+    s->k = block;
+}
+
+/* What one row alone reads, transposed, is packed so much at a time that it is still in the first-level cache when it is read; what lies
+ * farther apart is better read along. */
+static void cut_for_one_row(const Planning *p, const Candidate *c, Schedule *s)
+{
+    uint32_t outermost = 0;
+    if (s->waits || !s->vector.id || c->reading != READ_transposed) return;
+    if (plan_points(p, s->of.m) > 1 || p->choice.k_block) return;
+    if (schedule_is_far(p->kernel, s->of.b, s->vector, p->arena)) return;
+    while (!(s->of.k >> outermost & 1) || p->kernel->axis.at[outermost].extent == 1)
+        if (++outermost == p->kernel->axis.count) return;
+    int64_t extent = p->kernel->axis.at[outermost].extent, inside = p->k / extent;
+    int64_t block = p->target->l1 / 2 / (4 * s->vectors * s->width) / inside;
+    if (block < 1 || block >= extent || block * inside < LEAST_INSIDE) return;
+    s->waits = true;
+    s->k_block = block;
+    s->k = block * inside;
+}
+
+void plan_cut(const Planning *p, const Candidate *c, Schedule *s)
+{
+    cut_far(p, s);
+    cut_for_one_row(p, c, s);
+}
+
+/* Vectors of b that lie side by side and are read in place: all of them for some points of k before the next, so that memory is
+ * read once and in its order, and not a part of each line on every way. */
+void plan_rounds(const Planning *p, Schedule *s)
+{
+    if (s->pack || s->waits || s->width == 1) return;
+    int64_t extent = plan_extent(p, s->vector), column = s->vectors * s->width;
+    if (extent <= column || s->k * extent * 4 <= p->target->l1) return;
+    if (plan_points(p, s->of.m) * extent * 4 > p->target->l2 / 2) return; /* sums wait there */
+    int64_t inside = s->k;
+    uint32_t around = 0;
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++) {
+        int64_t points = p->kernel->axis.at[i].extent;
+        if (!(s->of.k >> i & 1) || points == 1) continue;
+        if (inside * extent * 4 <= p->target->l1 / 2 || inside / points < LEAST_IN_ROUND) break;
+        inside /= points;
+        around++;
+    }
+    if (!around) return;
+    s->waits = true;
+    s->k_outer = around;
+    s->k = inside;
+    s->panels = (uint32_t)plan_ceiling(extent, column);
+}
+
+int64_t plan_box_bytes(const Schedule *s)
+{
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < s->copy_count; i++)
+        bytes += s->copy[i].elements * 4;
+    return bytes;
+}
+
+/* All tiles see a block of the next reduction axis before the next one, so that what they share stays in the first-level cache. */
+void plan_copied_blocks(const Planning *p, Schedule *s)
+{
+    if (!s->waits || !s->copy_count || s->pack || s->pack_a != PACK_A_none) return;
+    for (uint32_t i = 0; i < s->copy_count; i++)
+        if (s->copy[i].loops > s->packed_loops) return;
+    uint32_t seen = 0, axis = 0;
+    while (seen <= s->k_outer)
+        if (axis == p->kernel->axis.count)
+            return;
+        else
+            seen += s->of.k >> axis & 1 && p->kernel->axis.at[axis].extent > 1, axis++;
+    int64_t extent = plan_extent(p, (Axis){axis}), inside = s->k / extent;
+    int64_t bytes = plan_box_bytes(s) + s->k * plan_extent(p, s->vector) * 4;
+    int64_t block = plan_ceiling(extent, plan_ceiling(bytes, p->target->l1 / 2));
+    if (block * inside < 2 * LEAST_INSIDE) block = plan_ceiling(2 * LEAST_INSIDE, inside);
+    if (block < extent) s->k_block = block;
+}
