@@ -20,7 +20,7 @@
 /* How far a number of parts may be from what was wanted, either way.  Of reductions the outermost axis is cut if at all
  * possible, so that a part is one stretch of memory. */
 #define NEAR_REDUCED      16
-#define NEAR_CONTRACTED   4
+#define NEAR_CONTRACTED   8
 
 bool split_is_long(int64_t outputs, int64_t reduced)
 {
@@ -161,8 +161,11 @@ static Value split_contraction(Graph *out, const Graph *in, Value value, const V
     int64_t wanted = terms / PART_TERMS;
     if (wanted > PARTS_MOST) wanted = PARTS_MOST;
     if (wanted > PART_RESULTS / outputs) wanted = PART_RESULTS / outputs;
-    for (const char *letter = indices->a; *letter; letter++) {
-        if (!strchr(indices->b, *letter) || strchr(indices->y, *letter)) continue;
+    /* The outermost axis of the larger operand, so that each part reads one stretch of it. */
+    bool is_a = shape_elements(a) >= shape_elements(b);
+    const char *other = is_a ? indices->b : indices->a;
+    for (const char *letter = is_a ? indices->a : indices->b; *letter; letter++) {
+        if (!strchr(other, *letter) || strchr(indices->y, *letter)) continue;
         int64_t extent = indices_extent(indices, *letter, a, b, y);
         int64_t parts = divisor_near(extent, wanted, NEAR_CONTRACTED);
         if (parts)
