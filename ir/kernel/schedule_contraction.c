@@ -21,9 +21,10 @@
 #define WAYS 6    /* lines that a set holds of one factor, beside those of the other */
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
-#define FINISH_MANY 160  /* operations on the sums of a tile that are code of their own, at most */
-#define TILE_STEP   0.4  /* cycles of a step over k beside its loads and products */
-#define STREAM      12.0 /* bytes of b a cycle, from the second-level cache */
+#define FINISH_MANY 160   /* operations on the sums of a tile that are code of their own, at most */
+#define TILE_STEP   0.4   /* cycles of a step over k beside its loads and products */
+#define STREAM      1.5   /* bytes of b a cycle and lane, from the second-level cache */
+#define EXACT       0.998 /* what is cheaper by less is not known to be */
 
 double plan_pack_cost(Reading reading)
 {
@@ -103,7 +104,8 @@ static double step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
     double products = rows * vectors * 0.5, loads = (rows + vectors) * 0.5;
     double cost = products > loads ? products : loads;
     double bytes = 4.0 * vectors * p->target->lanes;
-    if (cost < bytes / STREAM) cost = bytes / STREAM;
+    double streaming = bytes / (STREAM * p->target->lanes);
+    if (cost < streaming) cost = streaming;
     return (cost > 4 ? cost : 4) + TILE_STEP;
 }
 
@@ -218,6 +220,31 @@ double plan_finish_cost(const Planning *p, const Candidate *c)
     return cost;
 }
 
+/* Whether the rows of a tile, where they lie, fall on fewer sets of the first-level cache than hold them. */
+static bool rows_collide(const Planning *p, Scalar a, const Schedule *s)
+{
+    const bool *needed = kernel_needed(p->kernel, a, p->arena);
+    for (uint32_t i = 1; i <= a.id; i++) {
+        const ScalarNode *node = &p->kernel->scalar.at[i];
+        int64_t step;
+        if (!needed[i] || node->op != SCALAR_load || s->tile_count != 1) continue;
+        if (!access_step(p->kernel, node->access, s->tile[0].axis, &step)) continue;
+        int64_t apart = step * type_info[node->type].bytes % WAY;
+        if (apart == 0 && s->rows > WAYS) return true;
+    }
+    return false;
+}
+
+/* Of bringing together rows that lie along k but collide, once for each group of panels that the second-level cache holds. */
+static double collision_cost(const Planning *p, const Candidate *c, const Schedule *s,
+                             double panels)
+{
+    if (!plan_reads_along(p, c->of.a, p->inner_k) || !rows_collide(p, c->of.a, s)) return 0;
+    int64_t fitting = p->target->l2 / 2 / (4 * p->k * c->vectors * p->target->lanes);
+    int64_t groups = plan_ceiling((int64_t)panels, fitting < 1 ? 1 : fitting);
+    return (double)(plan_points(p, c->of.m) * p->k * groups) * PACK_ROWS;
+}
+
 static double candidate_cost(const Planning *p, Candidate *c)
 {
     if (p->products) return pairs_cost(p, c);
@@ -239,6 +266,7 @@ static double candidate_cost(const Planning *p, Candidate *c)
     bool is_by_rows = s.tile_count == 1 && !plan_reads_along(p, c->of.a, p->inner_k) &&
                       plan_reads_along(p, c->of.a, s.tile[0].axis);
     double packing_a = is_by_rows ? m * k * PACK_ROWS : 0;
+    packing_a += collision_cost(p, c, &s, panels);
     double storing = plan_finish_cost(p, c) * (double)extent * m;
     return others * (products + packing + packing_a + storing);
 }
@@ -278,7 +306,7 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
             for (c.vectors = 1; c.vectors <= most_vectors(p) && c.vectors <= most; c.vectors++) {
                 if (!is_chosen(choice, side, &c)) continue;
                 c.cost = candidate_cost(p, &c);
-                if (best.cost < 0 || c.cost < best.cost) best = c;
+                if (best.cost < 0 || c.cost < best.cost * EXACT) best = c;
             }
         }
     }
@@ -317,21 +345,6 @@ bool schedule_is_far(const Kernel *kernel, Scalar factor, Axis k, Arena *arena)
     return false;
 }
 
-/* Whether the rows of a tile, where they lie, fall on fewer sets of the first-level cache than hold them. */
-static bool rows_collide(const Planning *p, const Schedule *s)
-{
-    const bool *needed = kernel_needed(p->kernel, s->of.a, p->arena);
-    for (uint32_t i = 1; i <= s->of.a.id; i++) {
-        const ScalarNode *node = &p->kernel->scalar.at[i];
-        int64_t step;
-        if (!needed[i] || node->op != SCALAR_load || s->tile_count != 1) continue;
-        if (!access_step(p->kernel, node->access, s->tile[0].axis, &step)) continue;
-        int64_t apart = step * type_info[node->type].bytes % WAY;
-        if (apart == 0 && s->rows > WAYS) return true;
-    }
-    return false;
-}
-
 /* Whether rows that lie along memory are worth bringing together: several panels read them, each step over k is another line, and
  * a tile takes little of it or computes what it takes. */
 static bool are_scattered(const Planning *p, const Schedule *s)
@@ -353,7 +366,7 @@ static void choose_rows(const Planning *p, Schedule *s)
     if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !plan_has_guards(p, s->of.a) &&
         p->choice.pack_a != 1) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
-            if (is_wanted || is_computed(p, s->of.a) || rows_collide(p, s))
+            if (is_wanted || is_computed(p, s->of.a) || rows_collide(p, s->of.a, s))
                 s->pack_a = PACK_A_along_k;
         } else if (s->tile_count == 1 && plan_reads_along(p, s->of.a, s->tile[0].axis) &&
                    (is_wanted || are_scattered(p, s))) {
