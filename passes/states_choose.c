@@ -133,7 +133,7 @@ typedef struct Choosing {
     bool *is_refused;        /* ... that has a use which wants the plain order */
 } Choosing;
 
-/* Weights in a product with x over one of their axes. */
+/* Weights in a product with x over one of their axes; not in several, as of a recurrence, where they stay packed from one to the next. */
 static void choose_in_product(Choosing *c, Value product, int side)
 {
     const Node *node = graph_node(c->graph, product);
@@ -151,11 +151,9 @@ static void choose_in_product(Choosing *c, Value product, int side)
     }
     bool is_last = other[strlen(other) - 1] == own[inputs];
     int64_t all = shape->extent[inputs], channels = is_last ? c->channels[x.id] : 0;
-    Storage chosen = {0};
-    if ((channels ? channels : all) % PANEL == 0) chosen = panels(shape, inputs, channels);
-    Storage *storage = &c->storage[weights.id];
-    if (storage->split.rank && !storage_same(storage, &chosen)) c->is_refused[weights.id] = true;
-    *storage = chosen;
+    if (c->storage[weights.id].split.rank) c->is_refused[weights.id] = true;
+    if ((channels ? channels : all) % PANEL == 0)
+        c->storage[weights.id] = panels(shape, inputs, channels);
 }
 
 /* What the entry asks of every state that it reads. */

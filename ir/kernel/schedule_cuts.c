@@ -47,6 +47,7 @@ static void cut_for_one_row(const Planning *p, const Candidate *c, Schedule *s)
     if (s->waits || !s->vector.id || c->reading != READ_transposed) return;
     if (plan_points(p, s->of.m) > 1 || p->choice.k_block) return;
     if (schedule_is_far(p->kernel, s->of.b, s->vector, p->arena)) return;
+    if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return;
     while (!(s->of.k >> outermost & 1) || p->kernel->axis.at[outermost].extent == 1)
         if (++outermost == p->kernel->axis.count) return;
     int64_t extent = p->kernel->axis.at[outermost].extent, inside = p->k / extent;

@@ -116,13 +116,14 @@ START_TEST(flattened_images_have_their_channels_innermost)
 }
 END_TEST
 
-/* Small, read in parts, or of inputs that make no whole panels. */
+/* Small, read in parts, in several products, or of inputs that make no whole panels. */
 START_TEST(others_stay_as_they_are)
 {
     static const char *const use[] = {
         "  %2 = slice %1 [0:1, 0:1] : f32[1, 512]\n",
         "  %2 = transpose %1 [1, 0] : f32[512, 256]\n",
         "  %2 = gather %1, i 0 : f32[2, 512]\n",
+        "  %4 = exp x : f32[8, 512]\n  %2 = dot %4, %1 mk,nk->mn : f32[8, 256]\n",
     };
     Kit kit = kit_open(1);
     for (size_t i = 0; i < sizeof use / sizeof *use; i++) {
