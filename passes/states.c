@@ -84,16 +84,14 @@ static int pieces(const State *state, int d, int *first)
 static void name_pieces(const State *state, const Indices *indices, const char *own,
                         char piece[MAX_RANK + 1])
 {
-    Indices taken = *indices;
     memset(piece, 0, MAX_RANK + 1);
-    taken.windows = 0;
     for (int d = 0; d < state->shape.rank; d++) {
         int first, count = pieces(state, d, &first);
         piece[first] = own[d];
         for (int i = 1; i < count; i++) {
             char letter = 'a';
-            while (strchr(taken.a, letter) || strchr(taken.b, letter) || strchr(taken.y, letter) ||
-                   strchr(piece, letter))
+            while (strchr(indices->a, letter) || strchr(indices->b, letter) ||
+                   strchr(indices->y, letter) || strchr(piece, letter))
                 letter++;
             piece[first + i] = letter;
         }

@@ -175,31 +175,26 @@ static void look_at_uses(Choosing *c)
     }
 }
 
-static uint32_t state_index(const Program *program, Name name)
+static State *state_read(const Program *program, const Node *read, uint32_t *index)
 {
-    uint32_t i = 0;
-    while (i < program->state.count && !name_same(program->state.at[i].name, name))
-        i++;
-    return i;
+    for (*index = 0; *index < program->state.count; ++*index)
+        if (name_same(program->state.at[*index].name, read->attribute->name))
+            return &program->state.at[*index];
+    return NULL;
 }
 
-/* The states of a class lie alike, or as they are. */
-static void settle(Program *program, const Choosing *c, const uint32_t *class, uint32_t weights,
-                   const bool *fixed)
+/* Whether all states of the class that `weights` reads may lie as these do. */
+static bool agrees(const Program *program, const Choosing *c, const Reads *reads,
+                   const uint32_t *class, uint32_t weights, const bool *fixed)
 {
-    const Graph *graph = c->graph;
-    const Storage *storage = &c->storage[weights];
-    for (int round = 0; round < 2; round++)
-        for (uint32_t id = 1; id < graph->node.count; id++) {
-            const Node *node = graph_node(graph, (Value){id});
-            if (node->op != OP_read || class[id] != class[weights]) continue;
-            uint32_t at = state_index(program, node->attribute->name);
-            State *state = &program->state.at[at];
-            if (round == 1)
-                state->storage = *storage;
-            else if ((fixed[at] && !storage_same(&state->storage, storage)) || c->is_refused[id])
-                return;
-        }
+    for (uint32_t i = 0; i < reads->count; i++) {
+        uint32_t id = reads->at[i].id, index;
+        if (class[id] != class[weights]) continue;
+        const State *state = state_read(program, graph_node(c->graph, reads->at[i]), &index);
+        if (!state || c->is_refused[id]) return false;
+        if (fixed[index] && !storage_same(&state->storage, &c->storage[weights])) return false;
+    }
+    return true;
 }
 
 void passes_place(Program *program, const Graph *entry, const bool *fixed, Arena *scratch)
@@ -211,6 +206,13 @@ void passes_place(Program *program, const Graph *entry, const bool *fixed, Arena
                   .is_refused = arena_array(scratch, bool, count)};
     look_at_uses(&c);
     const uint32_t *class = states_classes(entry, scratch);
-    for (uint32_t id = 1; id < count; id++)
-        if (c.storage[id].split.rank) settle(program, &c, class, id, fixed);
+    Reads reads = reads_of(entry, scratch);
+    for (uint32_t id = 1; id < count; id++) {
+        if (!c.storage[id].split.rank || !agrees(program, &c, &reads, class, id, fixed)) continue;
+        for (uint32_t i = 0; i < reads.count; i++) {
+            uint32_t index;
+            if (class[reads.at[i].id] != class[id]) continue;
+            state_read(program, graph_node(entry, reads.at[i]), &index)->storage = c.storage[id];
+        }
+    }
 }

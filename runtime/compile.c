@@ -216,21 +216,23 @@ static const bool *used_states(const Program *program, const Graph *entry, Arena
 static Status place_states(mlc_model *model, Compiled *c)
 {
     Program *program = c->elaborated->program;
+    const uint32_t *indices;
     if (c->state_memory) return STATUS_ok;
-    TRY(state_map(model, program, c->arena, &c->state_memory));
+    TRY(state_map(model, program, c->arena, &indices));
     bool *fixed = arena_array(c->arena, bool, program->state.count);
     for (uint32_t i = 0; i < program->state.count; i++) {
-        const StateMemory *memory = &model->state.at[c->state_memory[i]];
+        const StateMemory *memory = &model->state.at[indices[i]];
         fixed[i] = memory->is_placed;
         program->state.at[i].storage = memory->state.storage;
     }
     passes_place(program, c->raw, fixed, c->arena);
     const bool *used = used_states(program, c->raw, c->arena);
     for (uint32_t i = 0; i < program->state.count; i++) {
-        StateMemory *memory = &model->state.at[c->state_memory[i]];
+        StateMemory *memory = &model->state.at[indices[i]];
         memory->state.storage = program->state.at[i].storage;
         memory->is_placed |= used[i];
     }
+    c->state_memory = indices; /* last: memory may run out before, and all is decided anew */
     return STATUS_ok;
 }
 

@@ -1,10 +1,6 @@
 /* An entry computes the same however its states lie: random storages, the same ones for states that are computed with each other or
  * others, against the entry as it was.  On integers, where every order of addition is exact. */
-#include "tests/properties/kit.h"
-
-#include "ir/graph/print.h"
-#include "passes/pass.h"
-#include <check.h>
+#include "tests/unit/graph_text.h"
 
 #define STORAGES 200
 
@@ -120,22 +116,10 @@ static const double *plain_result(Kit *kit, const Program *program, const Result
     return plain;
 }
 
-static Program *parse(Kit *kit)
-{
-    Sources *sources = sources_new(kit->arena);
-    Context context = {kit->arena, kit->names, sources, report_new(kit->arena, sources)};
-    uint32_t source = sources_add(sources, "states", text, strlen(text), false);
-    Program *program = program_parse(&context, kit->arena, source, NULL);
-    Text message = {.arena = kit->arena};
-    report_render(context.report, &message, false);
-    ck_assert_msg(program != NULL, "%s", text_done(&message));
-    return program;
-}
-
 START_TEST(compute_the_same)
 {
     Kit kit = kit_open((uint64_t)_i);
-    Program *program = parse(&kit);
+    Program *program = text_program(&kit, text);
     Graph *entry = program->entry[ENTRY_step];
     Feed feed = kit_feed(&kit, entry, DATA_integers, DOMAIN_any);
     double **expected = kit_evaluate(&kit, kit_differentiate(&kit, entry), &feed, true);

@@ -114,6 +114,17 @@ START_TEST(schedules_keep_their_rules)
 }
 END_TEST
 
+static const Kernel *parsed(const char *text, Arena *arena)
+{
+    Context context = {.arena = arena, .sources = sources_new(arena)};
+    context.report = report_new(arena, context.sources);
+    uint32_t source = sources_add(context.sources, "kernel", text, strlen(text), false);
+    const Kernel *kernel = kernel_parse(&context, arena, source);
+    ck_assert_ptr_nonnull(kernel);
+    ck_assert_ptr_null(kernel_verify(kernel, arena));
+    return kernel;
+}
+
 /* Maxima of windows, read channels last and written channels first: `stored` is the place of the result, `times` how often it
  * is written. */
 static Schedule pooling(const char *stored, int times, const Kernel **kernel, Arena *arena)
@@ -125,13 +136,7 @@ static Schedule pooling(const char *stored, int times, const Kernel **kernel, Ar
              " %%1 = load b0 [i + 74*j + 37*l : 1406] : f32\n %%2 = reduce max l %%1 : f32\n"
              " store b1 [%s] = %%2\n}\n",
              times, stored);
-    Context context = {.arena = arena, .sources = sources_new(arena)};
-    context.report = report_new(arena, context.sources);
-    const char *written = text_done(&text);
-    uint32_t source = sources_add(context.sources, "pooling", written, strlen(written), false);
-    *kernel = kernel_parse(&context, arena, source);
-    ck_assert_ptr_nonnull(*kernel);
-    ck_assert_ptr_null(kernel_verify(*kernel, arena));
+    *kernel = parsed(text_done(&text), arena);
     return schedule_default(*kernel, NULL, &machine, NULL, NULL, arena);
 }
 
@@ -161,12 +166,8 @@ START_TEST(guards_are_copied_inside_a_loop_over_images)
         " %2 = load b1 [9*k + 288*l + 2*m : 18426] : f32\n %3 = mul %1, %2 : f32\n"
         " %4 = reduce add l m %3 : f32\n store b2 [256*i + 32*j + k : 262144] = %4\n}\n";
     Arena *arena = arena_open(&host_default);
-    Context context = {.arena = arena, .sources = sources_new(arena)};
-    context.report = report_new(arena, context.sources);
-    uint32_t source = sources_add(context.sources, "phase", text, strlen(text), false);
-    const Kernel *kernel = kernel_parse(&context, arena, source);
+    const Kernel *kernel = parsed(text, arena);
     Contraction contraction;
-    ck_assert_ptr_nonnull(kernel);
     ck_assert(contraction_of(kernel, &contraction));
     Schedule s = schedule_default(kernel, &contraction, &machine, NULL, NULL, arena);
     ck_assert_uint_eq(s.tile_count, 1);
@@ -190,13 +191,8 @@ START_TEST(rows_stay_where_panels_lie_side_by_side)
                  " %%2 = load b1 [j + 4096*k + 32*l : 692224] : f32\n %%3 = mul %%1, %%2 : f32\n"
                  " %%4 = reduce add l %%3 : f32\n store b2 [%s : 692224] = %%4\n}\n",
                  stored[by_weights]);
-        Context context = {.arena = arena, .sources = sources_new(arena)};
-        context.report = report_new(arena, context.sources);
-        const char *written = text_done(&text);
-        uint32_t source = sources_add(context.sources, "panels", written, strlen(written), false);
-        const Kernel *kernel = kernel_parse(&context, arena, source);
+        const Kernel *kernel = parsed(text_done(&text), arena);
         Contraction contraction;
-        ck_assert_ptr_nonnull(kernel);
         ck_assert(contraction_of(kernel, &contraction));
         Schedule s = schedule_default(kernel, &contraction, &machine, NULL, NULL, arena);
         ck_assert_uint_eq(s.vector.id, 2);
