@@ -53,6 +53,11 @@ Runs plan_runs(const Emit *e, const Tile *t, Factors factors)
     return runs;
 }
 
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    return b ? common_divisor(b, a % b) : a;
+}
+
 /* The runs' ranges in the block of k: the outermost run contains the axis that is cut. */
 void bind_k(Emit *e, const Tile *t, Runs *runs)
 {
@@ -61,13 +66,15 @@ void bind_k(Emit *e, const Tile *t, Runs *runs)
     for (uint32_t i = 0; i < runs->count; i++) {
         runs->from[i] = emit_i64(e, 0);
         runs->to[i] = emit_i64(e, runs->extent[i]);
+        runs->divisor[i] = runs->extent[i];
     }
     if (!runs->count || !e->schedule->k_block) return;
     uint32_t cut = t->k[t->k_outer].id - 1;
-    LLVMValueRef inside = emit_i64(e, runs->extent[0] / e->kernel->axis.at[cut].extent);
+    int64_t inside = runs->extent[0] / e->kernel->axis.at[cut].extent;
     emit_at(e, e->depth);
-    runs->from[0] = LLVMBuildMul(e->builder, t->from[cut], inside, "");
-    runs->to[0] = LLVMBuildMul(e->builder, t->to[cut], inside, "");
+    runs->from[0] = LLVMBuildMul(e->builder, t->from[cut], emit_i64(e, inside), "");
+    runs->to[0] = LLVMBuildMul(e->builder, t->to[cut], emit_i64(e, inside), "");
+    runs->divisor[0] = common_divisor(runs->extent[0], e->schedule->k_block * inside);
 }
 
 LLVMValueRef before_block(Emit *e, const Tile *t, LLVMTypeRef element, LLVMValueRef base,

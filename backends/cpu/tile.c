@@ -56,50 +56,8 @@ static LLVMValueRef value_of_a(Emit *e, const Tile *t)
     return spread(e, value, s->width);
 }
 
-#define LINE  64 /* bytes of a cache line */
-#define AHEAD 16 /* points of k that memory takes to answer */
-
-static bool is_computed_address(const Access *access)
-{
-    for (int d = 0; d < access->rank; d++)
-        if (access->at[d].dynamic.id) return true;
-    return false;
-}
-
-/* Not what is read at a position that was read itself, as there is none beyond the end, nor what is read from a copy. */
-static void prefetch_factor(Emit *e, Scalar factor, Axis along, int64_t lines)
-{
-    const bool *needed = kernel_needed(e->kernel, factor, e->arena);
-    for (uint32_t i = 1; i <= factor.id; i++) {
-        const ScalarNode *node = &e->kernel->scalar.at[i];
-        if (!needed[i] || node->op != SCALAR_load || e->moved[i].access) continue;
-        if (is_computed_address(node->access)) continue;
-        if (!(access_axes(e->kernel, node->access) >> (along.id - 1) & 1)) continue;
-        for (int64_t line = 0; line < lines; line++)
-            prefetch_access(e, node->access, node->type, line * LINE / type_info[node->type].bytes,
-                            2);
-    }
-}
-
-/* What no hardware foresees, as it lies a step of k from the last: of a, the rows of the next tile, of b, what is read in place some
- * steps on. */
-static void prefetch_steps(Emit *e, const Tile *t)
-{
-    const Schedule *s = e->schedule;
-    if (s->products) return;
-    Axis k = t->k_count ? t->k[t->k_count - 1] : (Axis){0};
-    if (!k.id) return;
-    if (s->pack_a != PACK_A_along_k && s->tile_count == 1 && s->vector.id &&
-        schedule_is_far(e->kernel, s->of.a, k, e->arena)) {
-        axis_plus(e, s->tile[0].axis, 2 * s->tile[0].block - 1);
-        prefetch_factor(e, s->of.a, s->tile[0].axis, 1);
-        axis_plus(e, s->tile[0].axis, 0);
-    }
-    if (s->pack || !s->vector.id || !schedule_is_far(e->kernel, s->of.b, k, e->arena)) return;
-    axis_plus(e, k, AHEAD);
-    prefetch_factor(e, s->of.b, k, t->column * 4 / LINE);
-    axis_plus(e, k, 0);
-}
+#define PASS       64 /* instructions of a loop over k, at least */
+#define MOST_STEPS 8  /* ... if they are not of more steps */
 
 /* One step over k: every sum gets its product. */
 static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
@@ -107,7 +65,7 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
     const Schedule *s = e->schedule;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     LLVMValueRef b[8];
-    prefetch_steps(e, rows->tile);
+    prefetch_step(e, rows->tile);
     for (uint32_t v = 0; v < s->vectors; v++) {
         if (s->pack) {
             b[v] = load_lanes(e, &columns->panel, v * (int64_t)s->width);
@@ -129,6 +87,37 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
     select_row(e, 0);
 }
 
+/* Steps over k in a pass of the loop, so that the instructions of the loop itself are few beside theirs: where another program has the
+ * other thread of the core, there is room for half of what the core can decode.  may_rest: some may be left over. */
+static uint32_t steps_of_pass(const Emit *e, const Rows *rows, int64_t divisor, bool may_rest)
+{
+    uint32_t vectors = e->schedule->vectors, steps = 1;
+    while (steps < MOST_STEPS && steps * (rows->count * (vectors + 1) + vectors) < PASS)
+        steps *= 2;
+    for (uint32_t exact = steps; exact < 2 * steps; exact++)
+        if (divisor % exact == 0) return exact;
+    while (!may_rest && divisor % steps)
+        steps--;
+    return divisor < 2 * steps && may_rest ? (uint32_t)divisor : steps;
+}
+
+static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum, uint32_t at);
+
+static void sum_range(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum, uint32_t at,
+                      LLVMValueRef from, LLVMValueRef to, uint32_t steps)
+{
+    Loop loop;
+    Axis axis = rows->tile->run.axis[at];
+    loop_open(e, &loop, from, to, steps, rows->count * e->schedule->vectors, sum);
+    axis_bind(e, axis, loop.index, e->depth);
+    for (uint32_t step = 0; step < steps; step++) {
+        axis_plus(e, axis, step);
+        sum_over(e, rows, columns, sum, at + 1);
+    }
+    axis_bind(e, axis, emit_i64(e, 0), 0);
+    loop_close(e, &loop, sum);
+}
+
 static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum, uint32_t at)
 {
     const Runs *runs = &rows->tile->run;
@@ -136,13 +125,18 @@ static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *
         add_products(e, rows, columns, sum);
         return;
     }
-    Loop loop;
-    Axis axis = runs->axis[at];
-    loop_open(e, &loop, runs->from[at], runs->to[at], 1, rows->count * e->schedule->vectors, sum);
-    axis_bind(e, axis, loop.index, e->depth);
-    sum_over(e, rows, columns, sum, at + 1);
-    axis_bind(e, axis, emit_i64(e, 0), 0);
-    loop_close(e, &loop, sum);
+    int64_t first, last;
+    LLVMValueRef from = runs->from[at], to = runs->to[at];
+    if (at + 1 < runs->count) {
+        sum_range(e, rows, columns, sum, at, from, to, 1);
+        return;
+    }
+    bool is_range_known = is_known(from, &first) && is_known(to, &last);
+    uint32_t steps = steps_of_pass(e, rows, runs->divisor[at], is_range_known);
+    int64_t rest = is_range_known ? (last - first) % steps : 0;
+    LLVMValueRef whole = rest ? emit_i64(e, last - rest) : to;
+    sum_range(e, rows, columns, sum, at, from, whole, steps);
+    if (rest) sum_range(e, rows, columns, sum, at, whole, to, 1);
 }
 
 void finish_vector(Emit *e, LLVMValueRef sum)
@@ -216,72 +210,6 @@ static void finish_looped(Emit *e, const Rows *rows, Columns *columns, LLVMValue
     finish_rows(e, f, 0);
 }
 
-/* --- what follows the sums, on its way from afar while tiles are computed ------------------------------------------------------- */
-
-#define LONG_ENOUGH 64 /* points of k: the sums of a tile take as long as memory does to answer */
-
-/* What the code after the sum reads at each of its elements, b's side and a's, and what it writes elsewhere than it reads. */
-typedef struct Ahead {
-    const Access *access[8];
-    Type type[8];
-    uint32_t count;
-} Ahead;
-
-static void ahead_add(const Emit *e, Ahead *ahead, const Access *access)
-{
-    const Schedule *s = e->schedule;
-    uint32_t axes = access_axes(e->kernel, access), rows = 0;
-    int64_t step;
-    for (uint32_t i = 0; i < s->tile_count; i++)
-        rows |= 1u << (s->tile[i].axis.id - 1);
-    if (is_computed_address(access)) return;
-    for (uint32_t i = 0; i < ahead->count; i++)
-        if (access_same_element(ahead->access[i], access))
-            return; /* a new value goes where the old one is */
-    bool lies_along = access_step(e->kernel, access, s->vector, &step) && step == 1;
-    if (!lies_along || !(axes & rows) || ahead->count == 8) return;
-    ahead->type[ahead->count] = e->kernel->buffer.at[access->buffer].type;
-    ahead->access[ahead->count++] = access;
-}
-
-static Ahead plan_ahead(const Emit *e)
-{
-    Ahead ahead = {0};
-    const bool *live = kernel_live(e->kernel, e->arena);
-    const bool *of_sum = kernel_needed(e->kernel, e->schedule->of.sum, e->arena);
-    for (uint32_t i = 1; i < e->kernel->scalar.count; i++) {
-        const ScalarNode *node = &e->kernel->scalar.at[i];
-        if (live[i] && !of_sum[i] && node->op == SCALAR_load) ahead_add(e, &ahead, node->access);
-    }
-    for (uint32_t i = 0; i < e->kernel->store.count; i++)
-        ahead_add(e, &ahead, &e->kernel->store.at[i].at);
-    return ahead;
-}
-
-static void prefetch_rows(Emit *e, const Rows *rows, const Ahead *ahead, uint32_t at)
-{
-    const Schedule *s = e->schedule;
-    if (at == s->tile_count) {
-        for (uint32_t i = 0; i < ahead->count; i++) {
-            int64_t bytes = type_info[ahead->type[i]].bytes;
-            for (int64_t to = 0; to < rows->tile->column; to += LINE / bytes)
-                prefetch_access(e, ahead->access[i], ahead->type[i], to, 2);
-        }
-        return;
-    }
-    Loop loop;
-    Axis axis = s->tile[at].axis;
-    Binding before = e->axis[axis.id - 1];
-    int64_t block = at ? s->tile[at].block : rows->block;
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, block), 1, 0, NULL);
-    LLVMValueRef first = before.value ? before.value : emit_i64(e, before.base);
-    axis_bind(e, axis, LLVMBuildAdd(e->builder, first, loop.index, ""), e->depth);
-    prefetch_rows(e, rows, ahead, at + 1);
-    axis_release(e, axis);
-    loop_close(e, &loop, NULL);
-    e->axis[axis.id - 1] = before;
-}
-
 /* Sums of tiles: they wait in scratch, panel by panel, until the last part of k has been added. */
 static void sum_and_finish_tiles(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef index)
 {
@@ -297,10 +225,7 @@ static void sum_and_finish_tiles(Emit *e, const Rows *rows, Columns *columns, LL
         LLVMValueRef waiting = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
         part.sums = step_pointer(e, byte, waiting, at);
     }
-    if (part.is_last) {
-        Ahead ahead = plan_ahead(e);
-        prefetch_rows(e, rows, &ahead, 0);
-    }
+    if (part.is_last) prefetch_finish(e, t, rows->block);
     emit_at(e, e->depth);
     uint32_t room = (rows->count + 15) / 16 * 16 * s->vectors;
     LLVMValueRef sums = part.is_last ? emit_slots(e, type, room) : part.sums;
@@ -346,6 +271,8 @@ static void store_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
     select_row(e, 0);
 }
 
+#define LONG_ENOUGH 64 /* points of k: the sums of a tile take as long as memory does to answer */
+
 /* Sums that much follows, as of an update of weights, and that take long enough for it to come. */
 static bool is_worth_fetching(const Emit *e)
 {
@@ -365,11 +292,7 @@ static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
     const Schedule *s = e->schedule;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     LLVMValueRef sum[MAX_CARRIED];
-    if (is_worth_fetching(e)) {
-        Ahead ahead = plan_ahead(e);
-        prefetch_rows(e, rows, &ahead, 0);
-        emit_at(e, e->depth);
-    }
+    if (is_worth_fetching(e)) prefetch_finish(e, rows->tile, rows->block);
     for (uint32_t i = 0; i < rows->count * s->vectors; i++)
         sum[i] = LLVMConstNull(type_of(e, type, s->width));
     if (s->waits) load_sums(e, rows, sum);
@@ -458,6 +381,7 @@ static void emit_parts(Emit *e, Rows *rows)
     int64_t last = s->depth ? (s->k - 1) / s->depth * s->depth : 0;
     Loop loop;
     LLVMValueRef zero = emit_i64(e, 0), all = emit_i64(e, s->k);
+    prefetch_next_rows(e, rows->tile);
     if (!last) {
         rows->part = (Part){.from = zero, .to = all, .is_first = true, .is_last = true};
         emit_columns(e, rows, 0);

@@ -26,6 +26,7 @@ typedef struct Runs {
     Axis axis[MAX_AXES]; /* outermost first */
     int64_t extent[MAX_AXES];
     LLVMValueRef from[MAX_AXES], to[MAX_AXES]; /* of the block of k */
+    int64_t divisor[MAX_AXES]; /* of the points of any block of k */
 } Runs;
 
 typedef struct Tile {
@@ -60,6 +61,11 @@ void emit_pack_a(Emit *e, Tile *t);
 /* Binds the inner reduction axes, all at 0, and gives the runs their ranges; releases them. */
 void bind_k(Emit *e, const Tile *t, Runs *runs);
 void release_k(Emit *e, const Tile *t);
+/* prefetch.c: in a step over k; before the panels read the rows at hand, those of the next tile; before the sums of a tile with so many points
+ * of the first tile axis, what follows them. */
+void prefetch_step(Emit *e, const Tile *t);
+void prefetch_next_rows(Emit *e, const Tile *t);
+void prefetch_finish(Emit *e, const Tile *t, int64_t rows);
 /* pairs.c: the same for factors of bf16 in pairs, and the sums of one tile. */
 void emit_pack_pairs_b(Emit *e, Tile *t);
 void emit_pack_pairs_a(Emit *e, Tile *t);

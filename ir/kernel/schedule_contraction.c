@@ -23,6 +23,7 @@
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160   /* operations on the sums of a tile that are code of their own, at most */
 #define TILE_STEP   0.4   /* cycles of a step over k beside its loads and products */
+#define ISSUE       3.3   /* instructions a cycle, where another program has the other thread of the core */
 #define STREAM      1.5   /* bytes of b a cycle and lane, from the second-level cache */
 #define EXACT       0.998 /* what is cheaper by less is not known to be */
 
@@ -97,12 +98,14 @@ static bool is_computed(const Planning *p, Scalar factor)
     return operations > 0;
 }
 
-/* Steps over k go at the speed of products or of loads, and no product sooner than four cycles after its predecessor. */
+/* Steps over k go at the speed of products, of loads or of instructions, and no product sooner than four cycles after its predecessor. */
 static double step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
 {
     if (p->products == PRODUCTS_tiles) return tiles_step_cost(rows, vectors);
     double products = rows * vectors * 0.5, loads = (rows + vectors) * 0.5;
     double cost = products > loads ? products : loads;
+    double issuing = (rows * vectors + rows + vectors) / ISSUE;
+    if (cost < issuing) cost = issuing;
     double bytes = 4.0 * vectors * p->target->lanes;
     double streaming = bytes / (STREAM * p->target->lanes);
     if (cost < streaming) cost = streaming;
