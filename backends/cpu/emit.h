@@ -139,6 +139,8 @@ void vector_loop(Emit *e, VectorLoop *loop);
 LLVMValueRef shuffle(Emit *e, LLVMValueRef a, LLVMValueRef b, const uint32_t *from, uint32_t width);
 
 /* evaluate.c: scalars of the kernel */
+/* Where a load reads, which may be a copy. */
+const Access *access_of(const Emit *e, uint32_t id);
 Lanes evaluate(Emit *e, Scalar scalar);
 LLVMValueRef evaluate_vector(Emit *e,
                              Scalar scalar);     /* spread if it must be; scalar if width is 1 */

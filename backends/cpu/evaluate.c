@@ -65,8 +65,7 @@ static Lanes apply(Emit *e, const ScalarNode *node, uint32_t level)
     return (Lanes){apply_scalar(e, node, of, argument, is_vector ? e->width : 1), is_vector};
 }
 
-/* A load may be read from a copy. */
-static const Access *access_of(const Emit *e, uint32_t id)
+const Access *access_of(const Emit *e, uint32_t id)
 {
     return e->moved[id].access ? e->moved[id].access : e->kernel->scalar.at[id].access;
 }

@@ -1,6 +1,7 @@
 /* Contractions.  The result is cut into tiles of `rows` points of the m axes by `vectors` vectors along one n axis,
  * whose sums stay in registers while k runs; k is never split or reordered, as its order is part of the meaning. */
 #include "backends/cpu/tile.h"
+#include <stdlib.h>
 
 /* One tile: the rows are the points of the tile axes, the first of which has `block` of them. */
 typedef struct Rows {
@@ -87,11 +88,33 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
     select_row(e, 0);
 }
 
+/* Whether a row reads at one step over `k` what another reads at a step near by, as filters do: code for both would keep it in a register
+ * meanwhile, and there is none. */
+static bool steps_share(const Emit *e, Axis k)
+{
+    const Schedule *s = e->schedule;
+    const bool *needed = kernel_needed(e->kernel, s->of.a, e->arena);
+    for (uint32_t i = 1; i <= s->of.a.id && s->pack_a == PACK_A_none; i++) {
+        if (!needed[i] || e->kernel->scalar.at[i].op != SCALAR_load) continue;
+        const Access *access = access_of(e, i);
+        int64_t along_k, along_row;
+        if (!access_step(e->kernel, access, k, &along_k)) return true;
+        for (uint32_t n = 0; n < s->tile_count && along_k; n++)
+            if (!access_step(e->kernel, access, s->tile[n].axis, &along_row) ||
+                (along_row && along_k % along_row == 0 &&
+                 llabs(along_k / along_row) < s->tile[n].block))
+                return true;
+    }
+    return false;
+}
+
 /* Steps over k in a pass of the loop, so that the instructions of the loop itself are few beside theirs: where another program has the
  * other thread of the core, there is room for half of what the core can decode.  may_rest: some may be left over. */
 static uint32_t steps_of_pass(const Emit *e, const Rows *rows, int64_t divisor, bool may_rest)
 {
+    const Runs *runs = &rows->tile->run;
     uint32_t vectors = e->schedule->vectors, steps = 1;
+    if (steps_share(e, runs->axis[runs->count - 1])) return 1;
     while (steps < MOST_STEPS && steps * (rows->count * (vectors + 1) + vectors) < PASS)
         steps *= 2;
     for (uint32_t exact = steps; exact < 2 * steps; exact++)
