@@ -108,14 +108,10 @@ static bool steps_share(const Emit *e, Axis k)
     return false;
 }
 
-/* Steps over k in a pass of the loop, so that the instructions of the loop itself are few beside theirs: where another program has the
- * other thread of the core, there is room for half of what the core can decode.  may_rest: some may be left over. */
-static uint32_t steps_of_pass(const Emit *e, const Rows *rows, int64_t divisor, bool may_rest)
+uint32_t steps_of_pass(uint32_t rows, uint32_t vectors, int64_t divisor, bool may_rest)
 {
-    const Runs *runs = &rows->tile->run;
-    uint32_t vectors = e->schedule->vectors, steps = 1;
-    if (steps_share(e, runs->axis[runs->count - 1])) return 1;
-    while (steps < MOST_STEPS && steps * (rows->count * (vectors + 1) + vectors) < PASS)
+    uint32_t steps = 1;
+    while (steps < MOST_STEPS && steps * (rows * (vectors + 1) + vectors) < PASS)
         steps *= 2;
     for (uint32_t exact = steps; exact < 2 * steps; exact++)
         if (divisor % exact == 0) return exact;
@@ -155,7 +151,9 @@ static void sum_over(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *
         return;
     }
     bool is_range_known = is_known(from, &first) && is_known(to, &last);
-    uint32_t steps = steps_of_pass(e, rows, runs->divisor[at], is_range_known);
+    uint32_t steps = 1;
+    if (!steps_share(e, runs->axis[at]))
+        steps = steps_of_pass(rows->count, e->schedule->vectors, runs->divisor[at], is_range_known);
     int64_t rest = is_range_known ? (last - first) % steps : 0;
     LLVMValueRef whole = rest ? emit_i64(e, last - rest) : to;
     sum_range(e, rows, columns, sum, at, from, whole, steps);

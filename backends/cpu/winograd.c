@@ -265,15 +265,32 @@ static void turn_outputs(Emit *e, Filtering *f, LLVMValueRef tile, LLVMValueRef 
 typedef struct Product {
     LLVMValueRef a, b, sums; /* first element of the register tile */
     int64_t a_row, a_k, b_k, row;
-    LLVMValueRef k; /* points of it */
+    LLVMValueRef k;  /* points of it */
+    int64_t divisor; /* of those */
     bool adds;
 } Product;
+
+static void add_step(Emit *e, LLVMValueRef a, int64_t a_row, LLVMValueRef from, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    LLVMValueRef b[8];
+    for (uint32_t v = 0; v < s->vectors; v++)
+        b[v] = load_floats(e, plus(e, from, v * (int64_t)s->width));
+    for (uint32_t r = 0; r < s->rows; r++) {
+        LLVMValueRef x = LLVMBuildLoad2(e->builder, real(e), plus(e, a, r * a_row), "");
+        x = spread(e, x, s->width);
+        for (uint32_t v = 0; v < s->vectors; v++) {
+            LLVMValueRef *to = &sum[r * s->vectors + v];
+            *to = apply_fma(e, TYPE_f32, x, b[v], *to, s->width);
+        }
+    }
+}
 
 static void multiply(Emit *e, const Product *p)
 {
     const Schedule *s = e->schedule;
     uint32_t count = s->rows * s->vectors, width = s->width;
-    LLVMValueRef sum[MAX_CARRIED], b[8];
+    LLVMValueRef sum[MAX_CARRIED];
     Loop loop;
     emit_at(e, e->depth);
     for (uint32_t i = 0; i < count; i++) {
@@ -281,24 +298,25 @@ static void multiply(Emit *e, const Product *p)
         sum[i] = p->adds ? load_floats(e, plus(e, p->sums, at))
                          : LLVMConstNull(type_of(e, TYPE_f32, width));
     }
-    loop_open(e, &loop, emit_i64(e, 0), p->k, 1, count, sum);
+    uint32_t steps = steps_of_pass(s->rows, s->vectors, p->divisor, false);
+    loop_open(e, &loop, emit_i64(e, 0), p->k, steps, count, sum);
     LLVMValueRef along = LLVMBuildMul(e->builder, loop.index, emit_i64(e, p->a_k), "");
     LLVMValueRef a = step_pointer(e, real(e), p->a, along);
     along = LLVMBuildMul(e->builder, loop.index, emit_i64(e, p->b_k), "");
     LLVMValueRef from = step_pointer(e, real(e), p->b, along);
-    for (uint32_t v = 0; v < s->vectors; v++)
-        b[v] = load_floats(e, plus(e, from, v * (int64_t)width));
-    for (uint32_t r = 0; r < s->rows; r++) {
-        LLVMValueRef x = LLVMBuildLoad2(e->builder, real(e), plus(e, a, r * p->a_row), "");
-        x = spread(e, x, width);
-        for (uint32_t v = 0; v < s->vectors; v++) {
-            LLVMValueRef *to = &sum[r * s->vectors + v];
-            *to = apply_fma(e, TYPE_f32, x, b[v], *to, width);
-        }
-    }
+    for (uint32_t step = 0; step < steps; step++)
+        add_step(e, plus(e, a, step * p->a_k), p->a_row, plus(e, from, step * p->b_k), sum);
     loop_close(e, &loop, sum);
     for (uint32_t i = 0; i < count; i++)
         store_floats(e, sum[i], plus(e, p->sums, i / s->vectors * p->row + i % s->vectors * width));
+}
+
+/* Of the tiles at hand: whole rows of them, mostly whole images. */
+static int64_t tiles_divisor(const Emit *e, const Filtering *f)
+{
+    int64_t rows = extent_of(e, f->w->window[0]) / WINOGRAD_SIDE;
+    int64_t across = extent_of(e, f->w->window[1]) / WINOGRAD_SIDE;
+    return e->schedule->tile_rows == rows ? rows * across : across;
 }
 
 /* All rows and columns of all planes. */
@@ -319,6 +337,7 @@ static void multiply_planes(Emit *e, const Filtering *f)
                  .b_k = s->other_pitch,
                  .row = s->sums_row,
                  .k = is_gradient ? f->tiles : emit_i64(e, channels),
+                 .divisor = is_gradient ? tiles_divisor(e, f) : channels,
                  .adds = is_gradient};
     LLVMValueRef down = LLVMBuildMul(e->builder, row.index, emit_i64(e, p.a_row), "");
     p.a = step_pointer(e, real(e), image, down);
