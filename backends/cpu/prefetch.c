@@ -4,6 +4,9 @@
 #define LINE  64 /* bytes of a cache line */
 #define AHEAD 16 /* points of k that memory takes to answer */
 
+#define LONG_ENOUGH 64   /* points of k: the sums of a tile take as long as memory does to answer */
+#define LONG        1024 /* ... so long that the answer does not matter */
+
 static bool is_computed_address(const Access *access)
 {
     for (int d = 0; d < access->rank; d++)
@@ -145,4 +148,17 @@ void prefetch_finish(Emit *e, const Tile *t, int64_t rows)
     Ahead ahead = plan_ahead(e);
     prefetch_rows(e, t, rows, &ahead, 0);
     emit_at(e, e->depth);
+}
+
+/* Much, as an update of weights, or more than the caches of the core hold. */
+bool finish_is_far(const Emit *e)
+{
+    const Schedule *s = e->schedule;
+    if (s->waits || !s->vector.id || s->k < LONG_ENOUGH) return false;
+    if (s->finish_looped) return true;
+    Ahead ahead = plan_ahead(e);
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < ahead.count; i++)
+        bytes += access_bytes(e->kernel, ahead.access[i]);
+    return s->k <= LONG && bytes > e->target->schedule.l2;
 }

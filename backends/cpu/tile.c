@@ -292,15 +292,6 @@ static void store_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
     select_row(e, 0);
 }
 
-#define LONG_ENOUGH 64 /* points of k: the sums of a tile take as long as memory does to answer */
-
-/* Sums that much follows, as of an update of weights, and that take long enough for it to come. */
-static bool is_worth_fetching(const Emit *e)
-{
-    const Schedule *s = e->schedule;
-    return s->finish_looped && !s->waits && s->vector.id && s->k >= LONG_ENOUGH;
-}
-
 static void sum_runs(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
 {
     bind_k(e, rows->tile, &rows->tile->run);
@@ -313,7 +304,7 @@ static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
     const Schedule *s = e->schedule;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     LLVMValueRef sum[MAX_CARRIED];
-    if (is_worth_fetching(e)) prefetch_finish(e, rows->tile, rows->block);
+    if (finish_is_far(e)) prefetch_finish(e, rows->tile, rows->block);
     for (uint32_t i = 0; i < rows->count * s->vectors; i++)
         sum[i] = LLVMConstNull(type_of(e, type, s->width));
     if (s->waits) load_sums(e, rows, sum);

@@ -66,6 +66,7 @@ void release_k(Emit *e, const Tile *t);
 void prefetch_step(Emit *e, const Tile *t);
 void prefetch_next_rows(Emit *e, const Tile *t);
 void prefetch_finish(Emit *e, const Tile *t, int64_t rows);
+bool finish_is_far(const Emit *e); /* ... which pays if its sums take long enough */
 /* pairs.c: the same for factors of bf16 in pairs, and the sums of one tile. */
 void emit_pack_pairs_b(Emit *e, Tile *t);
 void emit_pack_pairs_a(Emit *e, Tile *t);
