@@ -4,17 +4,18 @@
 
 #define ROUNDS 10
 
-/* `count` counters at once: a lane of 64 bits for a word of each, of which the low half counts. */
+/* `count` counters at once: a lane of 64 bits for a word of each, of which the low half counts.  The two lanes of a counter are neighbours,
+ * which trade places in a cycle: the rounds wait for each other. */
 typedef struct Philox {
     uint32_t count;
-    LLVMValueRef even, odd; /* words 0 of all counters, then words 2; words 1, then words 3 */
+    LLVMValueRef even, odd; /* words 0 and 2 of each counter; words 1 and 3 */
 } Philox;
 
 static LLVMValueRef constant_halves(Emit *e, uint32_t count, uint32_t first, uint32_t second)
 {
     LLVMValueRef lane[128];
     for (uint32_t l = 0; l < 2 * count; l++)
-        lane[l] = emit_i64(e, l < count ? first : second);
+        lane[l] = emit_i64(e, l % 2 ? second : first);
     return LLVMConstVector(lane, 2 * count);
 }
 
@@ -26,7 +27,7 @@ static LLVMValueRef widened(Emit *e, LLVMValueRef value, uint32_t count)
         return spread(e, LLVMBuildZExt(e->builder, value, type, ""), 2 * count);
     uint32_t from[128];
     for (uint32_t l = 0; l < 2 * count; l++)
-        from[l] = l % count;
+        from[l] = l / 2;
     value = LLVMBuildZExt(e->builder, value, LLVMVectorType(type, count), "");
     return shuffle(e, value, NULL, from, 2 * count);
 }
@@ -35,35 +36,9 @@ static LLVMValueRef halves(Emit *e, LLVMValueRef first, LLVMValueRef second, uin
 {
     uint32_t from[128];
     for (uint32_t l = 0; l < 2 * count; l++)
-        from[l] = l < count ? l : 2 * count + l;
+        from[l] = l % 2 ? 2 * count + l : l;
     first = widened(e, first, count);
     return shuffle(e, first, widened(e, second, count), from, 2 * count);
-}
-
-static LLVMValueRef swapped(Emit *e, LLVMValueRef value, uint32_t count)
-{
-    uint32_t from[128];
-    for (uint32_t l = 0; l < 2 * count; l++)
-        from[l] = l < count ? l + count : l - count;
-    return shuffle(e, value, NULL, from, 2 * count);
-}
-
-static void run_rounds(Emit *e, Philox *p, LLVMValueRef seed)
-{
-    LLVMBuilderRef b = e->builder;
-    uint32_t n = p->count;
-    LLVMValueRef low = constant_halves(e, n, UINT32_MAX, UINT32_MAX);
-    LLVMValueRef factor = constant_halves(e, n, 0xD2511F53, 0xCD9E8D57);
-    LLVMValueRef half = constant_halves(e, n, 32, 32), key = halves(e, seed, emit_i32(e, 0), n);
-    LLVMValueRef step = constant_halves(e, n, 0x9E3779B9, 0xBB67AE85);
-    for (int round = 0; round < ROUNDS; round++) {
-        LLVMValueRef product = LLVMBuildMul(b, LLVMBuildAnd(b, p->even, low, ""), factor, "");
-        product = swapped(e, product, n);
-        LLVMValueRef high = LLVMBuildLShr(b, product, half, "");
-        p->even = LLVMBuildXor(b, LLVMBuildXor(b, high, p->odd, ""), key, "");
-        p->odd = product;
-        key = LLVMBuildAdd(b, key, step, "");
-    }
 }
 
 static LLVMValueRef as_words(Emit *e, LLVMValueRef lanes, uint32_t count)
@@ -72,13 +47,41 @@ static LLVMValueRef as_words(Emit *e, LLVMValueRef lanes, uint32_t count)
     return LLVMBuildBitCast(e->builder, lanes, words, "");
 }
 
+/* To each lane, the other of its counter: its half `half` (0: the low one) in place of the low one. */
+static LLVMValueRef from_other(Emit *e, LLVMValueRef lanes, uint32_t half, uint32_t count)
+{
+    uint32_t from[256];
+    for (uint32_t w = 0; w < 4 * count; w++)
+        from[w] = w / 4 * 4 + (w % 4 < 2 ? 2 : 0) + half;
+    LLVMValueRef words = as_words(e, lanes, count);
+    return LLVMBuildBitCast(e->builder, shuffle(e, words, NULL, from, 4 * count), LLVMTypeOf(lanes),
+                            "");
+}
+
+static void run_rounds(Emit *e, Philox *p, LLVMValueRef seed)
+{
+    LLVMBuilderRef b = e->builder;
+    uint32_t n = p->count;
+    LLVMValueRef low = constant_halves(e, n, UINT32_MAX, UINT32_MAX);
+    LLVMValueRef factor = constant_halves(e, n, 0xD2511F53, 0xCD9E8D57);
+    LLVMValueRef key = halves(e, seed, emit_i32(e, 0), n);
+    LLVMValueRef step = constant_halves(e, n, 0x9E3779B9, 0xBB67AE85);
+    for (int round = 0; round < ROUNDS; round++) {
+        LLVMValueRef product = LLVMBuildMul(b, LLVMBuildAnd(b, p->even, low, ""), factor, "");
+        LLVMValueRef known = LLVMBuildXor(b, p->odd, key, "");
+        p->even = LLVMBuildXor(b, from_other(e, product, 1, n), known, "");
+        p->odd = from_other(e, product, 0, n);
+        key = LLVMBuildAdd(b, key, step, "");
+    }
+}
+
 /* Lane l: word (first + l) % 4 of counter (first + l) / 4. */
 static LLVMValueRef words_in_order(Emit *e, const Philox *p, uint32_t first, uint32_t width)
 {
     uint32_t n = p->count, from[64];
     for (uint32_t l = 0; l < width; l++) {
         uint32_t word = (first + l) % 4, counter = (first + l) / 4;
-        from[l] = (word & 1 ? 4 * n : 0) + 2 * (counter + (word & 2 ? n : 0));
+        from[l] = (word & 1 ? 4 * n : 0) + 4 * counter + (word & 2);
     }
     return shuffle(e, as_words(e, p->even, n), as_words(e, p->odd, n), from, width);
 }
@@ -105,7 +108,7 @@ static LLVMValueRef words_chosen(Emit *e, const Philox *p, LLVMValueRef element)
     for (uint32_t r = 0; r < 4; r++) {
         LLVMValueRef all = as_words(e, r & 1 ? p->odd : p->even, n);
         for (uint32_t g = 0; g < n; g++)
-            from[g] = 2 * (g + (r & 2 ? n : 0));
+            from[g] = 4 * g + (r & 2);
         word[r] = n == 1 ? LLVMBuildExtractElement(b, all, emit_i32(e, from[0]), "")
                          : shuffle(e, all, NULL, from, n);
     }
