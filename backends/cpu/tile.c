@@ -57,8 +57,10 @@ static LLVMValueRef value_of_a(Emit *e, const Tile *t)
     return spread(e, value, s->width);
 }
 
-#define PASS       64 /* instructions of a loop over k, at least */
-#define MOST_STEPS 8  /* ... if they are not of more steps */
+/* Instructions: of a pass of the loop over k, at least; of a step, that leave time for those of the loop, as sums wait four cycles for their
+ * next product. */
+#define PASS   64
+#define HIDDEN 9
 
 /* One step over k: every sum gets its product. */
 static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
@@ -110,8 +112,9 @@ static bool steps_share(const Emit *e, Axis k)
 
 uint32_t steps_of_pass(uint32_t rows, uint32_t vectors, int64_t divisor, bool may_rest)
 {
-    uint32_t steps = 1;
-    while (steps < MOST_STEPS && steps * (rows * (vectors + 1) + vectors) < PASS)
+    uint32_t work = rows * (vectors + 1) + vectors, steps = 1;
+    if (work <= HIDDEN) return 1;
+    while (steps * work < PASS)
         steps *= 2;
     for (uint32_t exact = steps; exact < 2 * steps; exact++)
         if (divisor % exact == 0) return exact;
