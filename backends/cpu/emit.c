@@ -262,7 +262,7 @@ static void run_part(Emit *e, VectorLoop *v, LLVMValueRef from, LLVMValueRef to,
     loop_close(e, &loop, v->values);
 }
 
-/* Where loads under a mask are a branch a lane, the full vectors run by themselves. */
+/* Where loads and stores under a mask cost more, the full vectors run by themselves. */
 static void run_split(Emit *e, VectorLoop *v, int64_t step)
 {
     LLVMValueRef points = LLVMBuildSub(e->builder, v->to, v->from, "");

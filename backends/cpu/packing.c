@@ -136,7 +136,7 @@ static void panels_between(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to,
     loop_close(e, &loop, NULL);
 }
 
-/* Where loads under a mask are a branch a lane, the panel that the axis ends in is by itself, at a place that is known: its masks are
+/* Where loads and stores under a mask cost more, the panel that the axis ends in is by itself, at a place that is known: its masks are
  * constants. */
 void each_panel(Emit *e, Tile *t, PanelBody *body, void *user)
 {

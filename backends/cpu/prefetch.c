@@ -73,7 +73,7 @@ static void prefetch_runs(Emit *e, const Tile *t, uint32_t at)
     loop_close(e, &loop, NULL);
 }
 
-void prefetch_next_rows(Emit *e, const Tile *t)
+void prefetch_next_rows(Emit *e, Tile *t)
 {
     if (e->schedule->panels == 1 || !rows_lie_far(e, t)) return;
     bind_k(e, t, &t->run_a);

@@ -29,7 +29,7 @@ static const struct LevelInfo {
     [CPU_sse42] = {"sse4.2", "SSE4.2", X86_64, "x86-64-v2", BASE, 4, 16, PRODUCTS_single, false,
                    false, false},
     [CPU_avx2] = {"avx2", "AVX2", X86_64, "x86-64-v3", AVX2, 8, 16, PRODUCTS_single, true, true,
-                  true},
+                  false},
     [CPU_avx512] = {"avx512", "AVX-512", X86_64, "x86-64-v4", AVX512, 16, 32, PRODUCTS_single, true,
                     true, true},
     [CPU_avx512bf16] = {"avx512bf16", "AVX-512 with BF16", X86_64, "x86-64-v4", BF16, 16, 32,

@@ -21,7 +21,7 @@ typedef struct CpuTarget {
     uint16_t machine;                    /* as ELF numbers it: EM_X86_64 */
     const char *option, *name;           /* "avx512", "AVX-512" */
     bool has_fma, has_half;
-    bool has_masks; /* loads and stores of some of a vector's lanes are instructions */
+    bool has_masks; /* loads and stores of some of a vector's lanes are instructions that cost no more than those of all */
     ScheduleTarget schedule;
 } CpuTarget;
 

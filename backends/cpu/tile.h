@@ -64,7 +64,7 @@ void release_k(Emit *e, const Tile *t);
 /* prefetch.c: in a step over k; before the panels read the rows at hand, those of the next tile; before the sums of a tile with so many points
  * of the first tile axis, what follows them. */
 void prefetch_step(Emit *e, const Tile *t);
-void prefetch_next_rows(Emit *e, const Tile *t);
+void prefetch_next_rows(Emit *e, Tile *t);
 void prefetch_finish(Emit *e, const Tile *t, int64_t rows);
 bool finish_is_far(const Emit *e); /* ... which pays if its sums take long enough */
 /* pairs.c: the same for factors of bf16 in pairs, and the sums of one tile. */
