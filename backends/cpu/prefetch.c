@@ -3,7 +3,8 @@
 
 #define LINE  64 /* bytes of a cache line */
 #define AHEAD 16 /* points of k that memory takes to answer */
-
+#define SEVERAL                                                                                    \
+    4 /* panels that read some rows: a loop that calls up the next costs less than doing it by the way */
 #define LONG_ENOUGH 64   /* points of k: the sums of a tile take as long as memory does to answer */
 #define LONG        1024 /* ... so long that the answer does not matter */
 
@@ -29,12 +30,23 @@ static void prefetch_factor(Emit *e, Scalar factor, Axis along, int64_t lines)
     }
 }
 
-/* Whether each point of k lies a few lines from the last, where the rows of a tile are neighbours. */
+static int64_t bytes_of(const Emit *e, Scalar factor)
+{
+    const bool *needed = kernel_needed(e->kernel, factor, e->arena);
+    int64_t bytes = 0;
+    for (uint32_t i = 1; i <= factor.id; i++)
+        if (needed[i] && e->kernel->scalar.at[i].op == SCALAR_load)
+            bytes += access_bytes(e->kernel, e->kernel->scalar.at[i].access);
+    return bytes;
+}
+
+/* Whether each point of k lies a few lines from the last, where the rows of a tile are neighbours, and all beyond the core's caches. */
 static bool rows_lie_far(const Emit *e, const Tile *t)
 {
     const Schedule *s = e->schedule;
     return !s->products && s->pack_a != PACK_A_along_k && s->tile_count == 1 && s->vector.id &&
-           t->k_count && schedule_is_far(e->kernel, s->of.a, t->k[t->k_count - 1], e->arena);
+           t->k_count && schedule_is_far(e->kernel, s->of.a, t->k[t->k_count - 1], e->arena) &&
+           bytes_of(e, s->of.a) > e->target->schedule.l2 / 2;
 }
 
 static void prefetch_next_tile(Emit *e)
@@ -50,7 +62,7 @@ void prefetch_step(Emit *e, const Tile *t)
     const Schedule *s = e->schedule;
     if (s->products || !t->k_count) return;
     Axis k = t->k[t->k_count - 1];
-    if (s->panels == 1 && rows_lie_far(e, t)) prefetch_next_tile(e);
+    if (s->panels < SEVERAL && rows_lie_far(e, t)) prefetch_next_tile(e);
     if (s->pack || !s->vector.id || !schedule_is_far(e->kernel, s->of.b, k, e->arena)) return;
     int64_t step = e->axis[k.id - 1].plus;
     axis_plus(e, k, step + AHEAD);
@@ -75,7 +87,7 @@ static void prefetch_runs(Emit *e, const Tile *t, uint32_t at)
 
 void prefetch_next_rows(Emit *e, Tile *t)
 {
-    if (e->schedule->panels == 1 || !rows_lie_far(e, t)) return;
+    if (e->schedule->panels < SEVERAL || !rows_lie_far(e, t)) return;
     bind_k(e, t, &t->run_a);
     prefetch_runs(e, t, 0);
     release_k(e, t);

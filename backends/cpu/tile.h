@@ -61,8 +61,8 @@ void emit_pack_a(Emit *e, Tile *t);
 /* Binds the inner reduction axes, all at 0, and gives the runs their ranges; releases them. */
 void bind_k(Emit *e, const Tile *t, Runs *runs);
 void release_k(Emit *e, const Tile *t);
-/* prefetch.c: in a step over k; before the panels read the rows at hand, those of the next tile; before the sums of a tile with so many points
- * of the first tile axis, what follows them. */
+/* prefetch.c: what lies beyond the core's caches and no hardware foresees.  In a step over k; before several panels read the rows at hand,
+ * those of the next tile; before the sums of a tile with so many points of the first tile axis, what follows them. */
 void prefetch_step(Emit *e, const Tile *t);
 void prefetch_next_rows(Emit *e, Tile *t);
 void prefetch_finish(Emit *e, const Tile *t, int64_t rows);
