@@ -1,10 +1,9 @@
 /* What contractions will read and no hardware foresees, on its way from afar while tiles are computed. */
 #include "backends/cpu/tile.h"
 
-#define LINE  64 /* bytes of a cache line */
-#define AHEAD 16 /* points of k that memory takes to answer */
-#define SEVERAL                                                                                    \
-    4 /* panels that read some rows: a loop that calls up the next costs less than doing it by the way */
+#define LINE        64   /* bytes of a cache line */
+#define AHEAD       16   /* points of k that memory takes to answer */
+#define SEVERAL     4    /* panels that share rows: a loop of its own calls up the next */
 #define LONG_ENOUGH 64   /* points of k: the sums of a tile take as long as memory does to answer */
 #define LONG        1024 /* ... so long that the answer does not matter */
 
