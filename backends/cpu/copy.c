@@ -42,15 +42,17 @@ static LLVMValueRef quotient_of(Emit *e, const Coordinate *at, LLVMValueRef numb
     return quotient;
 }
 
+/* apart: elements between those of the numbers in `lanes`; 0: they follow `first`. */
 static LLVMValueRef load_masked(Emit *e, const Copying *c, LLVMValueRef first, LLVMValueRef lanes,
-                                LLVMValueRef mask, bool is_apart)
+                                LLVMValueRef mask, int64_t apart)
 {
     uint32_t width = e->schedule->width;
     LLVMTypeRef element = memory_type(e, c->type, 1), vector = memory_type(e, c->type, width);
     LLVMValueRef align = emit_i32(e, type_info[c->type].bytes), base = e->buffer[c->from->buffer];
-    if (is_apart) {
+    if (apart) {
         LLVMTypeRef i64 = LLVMInt64TypeInContext(e->context);
         LLVMValueRef wide = LLVMBuildZExt(e->builder, lanes, LLVMVectorType(i64, width), "");
+        wide = LLVMBuildMul(e->builder, wide, whole_of(e, 64, apart, width), "");
         LLVMValueRef at = step_pointer(e, element, step_pointer(e, element, base, c->source), wide);
         return emit_intrinsic(e, "llvm.masked.gather", 2, (LLVMTypeRef[]){vector, LLVMTypeOf(at)},
                               4, (LLVMValueRef[]){at, align, mask, LLVMConstNull(vector)});
@@ -70,7 +72,9 @@ static void copy_vector(Emit *e, const Copying *c, int d, LLVMValueRef index)
     lanes = LLVMBuildAdd(e->builder, lanes, lane_numbers(e, width, 32, 1), "");
     lanes = quotient_of(e, &c->from->at[d], lanes, 32, width, &mask);
     if (c->inside) mask = LLVMBuildAnd(e->builder, mask, spread(e, c->inside, width), "");
-    LLVMValueRef value = load_masked(e, c, first, lanes, mask, c->from->at[d].divisor != 1);
+    int64_t stride = c->from->stride[d];
+    bool is_dense = stride == 1 && c->from->at[d].divisor == 1;
+    LLVMValueRef value = load_masked(e, c, first, lanes, mask, is_dense ? 0 : stride);
     LLVMValueRef to = LLVMBuildAdd(e->builder, c->offset, index, "");
     to = step_pointer(e, memory_type(e, c->type, 1), c->to, to);
     LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), type_info[c->type].bytes);
@@ -89,7 +93,7 @@ static void copy_inner(Emit *e, const Copying *c)
         LLVMValueRef lanes = lanes_below(e, loop.index, emit_i64(e, extent), width);
         mask = LLVMBuildAnd(e->builder, mask, lanes, "");
     }
-    LLVMValueRef value = load_masked(e, c, loop.index, NULL, mask, false);
+    LLVMValueRef value = load_masked(e, c, loop.index, NULL, mask, 0);
     LLVMValueRef to = LLVMBuildAdd(e->builder, c->offset, loop.index, "");
     to = step_pointer(e, element, c->to, to);
     LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), type_info[c->type].bytes);

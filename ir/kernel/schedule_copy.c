@@ -31,7 +31,7 @@ static Axis contiguous_axis(const Kernel *kernel, const Access *access, uint32_t
     return (Axis){0};
 }
 
-/* Guards without a dynamic part, the last on neighbours in memory unless another axis runs over those.  Where there is a divisor, the
+/* Guards without a dynamic part, the last on what lies close by in memory unless another axis runs over neighbours.  Where there is a divisor, the
  * box holds what lies between the elements too, as zeros. */
 static bool can_copy(const Access *access, Axis inner)
 {
@@ -42,7 +42,8 @@ static bool can_copy(const Access *access, Axis inner)
             return false;
         if (access->at[d].guarded) last = d;
     }
-    return last >= 0 && (inner.id || access->stride[last] == 1);
+    if (last < 0 || inner.id) return last >= 0;
+    return access->stride[last] >= 1 && access->stride[last] <= MOST_APART;
 }
 
 static Affine restricted(Affine affine, uint32_t axes)

@@ -279,7 +279,7 @@ static void each_convolution(const CaseSink *sink, Type type)
                                       {2, 16, 16, 8, 3, 1, 1},       {2, 5, 33, 7, 3, 1, 2},
                                       {1, 4, 2, 33, 5, 2, 1},        {4, 20, 8, 5, 1, 0, 2},
                                       {2, 12, 35, 7, 3, 1, 1, true}, {5, 24, 16, 10, 3, 1, 1, true},
-                                      {3, 33, 9, 11, 3, 1, 2, true}};
+                                      {3, 33, 9, 11, 3, 1, 2, true}, {2, 3, 16, 16, 3, 1, 1, true}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         Convolution c = all[i];
         c.type = type;
