@@ -23,7 +23,7 @@
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
 #define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
 #define TILE_STEP   0.4 /* cycles of a step over k beside its loads and products */
-#define ISSUE       3.3 /* instructions a cycle, where another program has the other thread of the core */
+#define ISSUE       3.3 /* instructions a cycle, as fitted to tiles of AVX2 on a shared Zen 3 */
 #define STREAM      1.75  /* bytes of b a cycle and lane, from the second-level cache */
 #define EXACT       0.998 /* what is cheaper by less is not known to be */
 
