@@ -3,8 +3,8 @@
 
 #define LEAST_INSIDE   32   /* steps over k between loading and storing sums that wait */
 #define LEAST_IN_ROUND 16   /* ... where they wait for the vectors beside them */
-#define CUT_FROM       1024 /* points of k from which blocks pay */
-#define CUT            256
+#define CUT_PER_LANE   16   /* points of k in a block, for each lane of a vector: 128 with AVX2, 256 with AVX-512 */
+#define CUT_FROM       3    /* blocks from which they pay */
 
 /* Sums wait: while the outermost reduction axis goes around everything, if no guard asks for it and enough is left inside, else
  * between blocks of it. */
@@ -25,9 +25,9 @@ void plan_outer(const Planning *p, Schedule *s)
 static void cut_far(const Planning *p, Schedule *s)
 {
     uint32_t inner = p->inner_k.id - 1;
-    int64_t block = p->choice.k_block ? p->choice.k_block : CUT;
+    int64_t block = p->choice.k_block ? p->choice.k_block : CUT_PER_LANE * p->target->lanes;
     if (!s->vector.id || s->tile_count != 1 || p->k != plan_extent(p, p->inner_k) ||
-        p->k < (p->choice.k_block ? block + 1 : CUT_FROM))
+        p->k < (p->choice.k_block ? block + 1 : CUT_FROM * block))
         return;
     if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return;
     if (!p->choice.k_block && (plan_reads_along(p, s->of.a, p->inner_k) ||

@@ -1,6 +1,7 @@
 /* Speed of the cpu backend's kernels alone, against the FMA and copy peaks measured in the same run.
  *
  *     bench_kernels [threads [target [file of kernels]]]      medians; ms to plan and compile beside each
+ *     bench_kernels 2 avx2 k rows=4,k_block=128 pack_b=1      the schedules of these choices beside the model's, in turns
  *
  * Neighbours on the machine make medians longer: the least is what a kernel can do.  One thread is timed by the CPU time it takes, so
  * that other programs on the machine disturb less. */
@@ -8,6 +9,7 @@
 #include "backends/cpu/object.h"
 #include "ir/base/bits.h"
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,8 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+#define MOST_WAYS 8
+
 typedef struct Bench {
     Arena *arena;
     CpuTarget target;
@@ -32,6 +36,9 @@ typedef struct Bench {
     Compiler *compiler;
     Jit *jit;
     double peak; /* GFLOP/s */
+    ScheduleChoice choice[MOST_WAYS];
+    char **choice_text;
+    int choices; /* 0: only the model's schedules, and no turns */
 } Bench;
 
 typedef struct Share {
@@ -53,18 +60,25 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-#define RUNS 15
+#define RUNS  15
+#define TURNS 61
+
+static double seconds_of(Bench *bench, const Plan *plan, Share *share)
+{
+    int repeat = 1;
+    double begin = now(), taken;
+    do {
+        threads_run(bench->threads, plan->schedule.tasks, run_share, share);
+    } while ((taken = now() - begin) < 0.004 && ++repeat);
+    return taken / repeat;
+}
 
 static double median_seconds(Bench *bench, const Plan *plan, Share *share, double *least)
 {
     double seconds[RUNS];
     for (int i = -1; i < RUNS; i++) {
-        int repeat = 1;
-        double begin = now(), taken;
-        do {
-            threads_run(bench->threads, plan->schedule.tasks, run_share, share);
-        } while ((taken = now() - begin) < 0.004 && ++repeat);
-        if (i >= 0) seconds[i] = taken / repeat;
+        double taken = seconds_of(bench, plan, share);
+        if (i >= 0) seconds[i] = taken;
     }
     qsort(seconds, RUNS, sizeof *seconds, by_size);
     *least = seconds[0];
@@ -138,6 +152,46 @@ static void measure(Bench *bench, const char *name, const Kernel *kernel, double
     free((void *)share.buffer);
     free(share.scratch);
     free(object.bytes);
+}
+
+/* The model's schedule and those of the choices, each once a turn: medians, and the median of the turns' ratios to the model's. */
+static void race(Bench *bench, const char *name, const Kernel *kernel)
+{
+    int ways = bench->choices + 1;
+    Plan plan[MOST_WAYS + 1];
+    Share share[MOST_WAYS + 1];
+    static double seconds[MOST_WAYS + 1][TURNS], ratio[MOST_WAYS + 1][TURNS];
+    void **buffer = buffers_of(kernel);
+    Workload workload = workload_of(kernel, &bench->target, NULL, bench->arena);
+    for (int i = 0; i < ways; i++) {
+        plan[i] = workload_plan(&workload, i ? &bench->choice[i - 1] : NULL);
+        ObjectCode object = compile_plan(bench->compiler, &plan[i]);
+        share[i] = (Share){.buffer = buffer, .bytes = plan[i].schedule.scratch};
+        if (jit_add(bench->jit, object.bytes, object.size, plan[i].name, &share[i].function) !=
+            STATUS_ok)
+            bug("a kernel does not link");
+        free(object.bytes);
+        share[i].scratch = large_pages((size_t)share[i].bytes * threads_count(bench->threads) + 64);
+        seconds_of(bench, &plan[i], &share[i]);
+    }
+    for (int turn = 0; turn < TURNS; turn++)
+        for (int i = 0; i < ways; i++)
+            seconds[i][turn] = seconds_of(bench, &plan[i], &share[i]);
+    for (int i = 0; i < ways; i++) {
+        for (int turn = 0; turn < TURNS; turn++)
+            ratio[i][turn] = seconds[0][turn] / seconds[i][turn];
+        free(share[i].scratch);
+    }
+    for (int i = 0; i < ways; i++) {
+        qsort(seconds[i], TURNS, sizeof **seconds, by_size);
+        qsort(ratio[i], TURNS, sizeof **ratio, by_size);
+        printf("%-8s %-24s %9.1f us (least %.1f), %.3f times the model's speed\n", name,
+               i ? bench->choice_text[i - 1] : "", seconds[i][TURNS / 2] * 1e6, seconds[i][0] * 1e6,
+               ratio[i][TURNS / 2]);
+    }
+    for (uint32_t i = 0; i < kernel->buffer.count; i++)
+        free(buffer[i]);
+    free((void *)buffer);
 }
 
 static Access access_at(uint32_t buffer, uint32_t rank, const Affine *at, const int64_t *extent)
@@ -493,11 +547,35 @@ static void run_file(Bench *bench, const char *path)
             bytes +=
                 (double)kernel->buffer.at[i].elements * type_info[kernel->buffer.at[i].type].bytes;
         snprintf(name, sizeof name, "%d", number);
-        if (kernel) measure(bench, name, kernel, products_of(kernel), bytes);
+        if (kernel && bench->choices)
+            race(bench, name, kernel);
+        else if (kernel)
+            measure(bench, name, kernel, products_of(kernel), bytes);
         at = next;
     }
     if (file) fclose(file);
     free(text);
+}
+
+/* "rows=4,k_block=128"; false if there is no such choice. */
+static bool read_choice(const char *text, ScheduleChoice *choice)
+{
+    static const struct {
+        const char *name;
+        size_t at;
+    } all[] = {
+#define CHOICE(name) {#name "=", offsetof(ScheduleChoice, name)},
+#include "ir/kernel/choice.def"
+#undef CHOICE
+    };
+    for (; *text; text += strcspn(text, ","), text += *text == ',') {
+        size_t i = 0;
+        while (i < sizeof all / sizeof *all && strncmp(text, all[i].name, strlen(all[i].name)))
+            i++;
+        if (i == sizeof all / sizeof *all) return false;
+        *(uint32_t *)((char *)choice + all[i].at) = (uint32_t)atoi(text + strlen(all[i].name));
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -511,6 +589,13 @@ int main(int argc, char **argv)
         threads_open(threads, &bench.threads) != STATUS_ok ||
         jit_open(report, &bench.jit) != STATUS_ok)
         return 1;
+    bench.choices = argc > 4 ? argc - 4 : 0;
+    bench.choice_text = argv + 4;
+    for (int i = 0; i < bench.choices; i++)
+        if (i == MOST_WAYS || !read_choice(argv[4 + i], &bench.choice[i])) {
+            fprintf(stderr, "%s: not a choice of ir/kernel/choice.def, or too many\n", argv[4 + i]);
+            return 1;
+        }
     bench.compiler = compiler_open(&bench.target);
     bench.peak = fma_peak(&bench);
     printf("%s, %u threads, FMA peak %.0f GFLOP/s\n", bench.target.name, threads, bench.peak);
