@@ -58,19 +58,27 @@ Scalar expand_expm1(Kernel *k, const ScalarNode *node)
     return SELECT(is_tiny, x, SELECT(is_near, reduced.less_one, ADD(half, half)));
 }
 
-/* (tanh(x) - x) / x^3 in x^2 for |x| <= 0.625; relative error of tanh(x): 2^-27. */
-static const double tanh_series[] = {-0x1.555532p-2, 0x1.110702p-3, -0x1.b83844p-5, 0x1.520f2ap-6,
-                                     -0x1.7583a4p-8};
+/* ((exp(2 r) - 1) / 2 - r) / r^2 for |r| <= 0.1734: exp_series at 2 r. */
+static const double tanh_series[] = {1.0,           0x1.555554p-1, 0x1.5554f8p-2,
+                                     0x1.1112d6p-3, 0x1.6d3a4ap-5, 0x1.9e77a8p-7};
 
-/* At most 2 ULP. */
+/* At most 2.5 ULP, of which the rounding of h + 1 takes one.  tanh |x| = h / (h + 1) for h = (exp(2 |x|) - 1) / 2, which is
+ * exact near 0 and never above 1: no second formula, no choice between them.  |x| = n ln 2 / 2 + r; the error of ln 2 in f32, times n,
+ * is small beside r or does not matter any more. */
 Scalar expand_tanh(Kernel *k, const ScalarNode *node)
 {
-    Scalar x = node->argument[0], square = MUL(x, x), size = ONE(abs, x);
-    Scalar near = FMA(MUL(POLYNOMIAL(square, tanh_series), square), x, x);
-    Scalar within = TWO(min, size, REAL(10)); /* where tanh has long been 1 */
-    Scalar power = math_exp_near(k, ADD(within, within));
-    Scalar far = SUB(REAL(1), TWO(div, REAL(2), ADD(power, REAL(1))));
-    return math_with_sign(k, SELECT(LESS(size, REAL(0.625)), near, far), x);
+    Scalar x = node->argument[0];
+    Scalar within = TWO(min, ONE(abs, x), REAL(10)); /* where tanh has long been 1 */
+    Scalar shifted = FMA(within, REAL(2 / M_LN2), REAL(ROUNDING_MAGIC));
+    Scalar whole = SUB(shifted, REAL(ROUNDING_MAGIC));
+    Scalar r = FMA(whole, REAL(-M_LN2 / 2), within);
+    Scalar less_one = FMA(POLYNOMIAL(r, tanh_series), MUL(r, r), r);
+    Scalar n = SUB(BITS(shifted, TYPE_i32), BITS(REAL(ROUNDING_MAGIC), TYPE_i32));
+    Scalar power = math_power_of_two(k, n), half = REAL(0.5);
+    Scalar h = FMA(power, less_one, FMA(power, half, ONE(neg, half)));
+    Scalar sign = TWO(bit_and, BITS(x, TYPE_i32), WORD(INT32_MIN));
+    Scalar size = TWO(div, h, ADD(h, REAL(1)));
+    return BITS(TWO(bit_or, BITS(size, TYPE_i32), sign), TYPE_f32);
 }
 
 /* erf(x) / x - 1 in x^2 for |x| <= 0.93; relative error of erf(x): 2^-30. */

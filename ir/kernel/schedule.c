@@ -20,6 +20,10 @@
 /* Lanes from which a store under a mask takes less than its elements one by one: AVX2's takes longer, on Zen. */
 #define MASKS_PAY 16
 
+/* Operations on an element from which two vectors at a time pay: the long chains of one leave units idle, and both share the loads
+ * of constants. */
+#define MANY_OPERATIONS 24
+
 #define LONG_SUM                                                                                   \
     8 /* points of the innermost axis from which sums are kept in memory, for many rows side by side */
 
@@ -418,6 +422,20 @@ static void choose_tasks(const Planning *p, Schedule *s)
     }
 }
 
+/* Vectors of two registers where that is all there is to a point: no sums, and nothing but loads and stores along the axis. */
+static void widen(const Planning *p, Schedule *s)
+{
+    uint32_t operations = 0;
+    int64_t extent = extent_of(p->kernel, s->vector), width = 2 * s->width;
+    if (!s->vector.id || s->minor.id || s->across.id || s->woven.id || p->has_reduce) return;
+    if (p->slices && p->slices->axis.id == s->vector.id) return;
+    for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
+        if (p->live[i] && p->kernel->scalar.at[i].op != SCALAR_load)
+            operations += scalar_weight(&p->kernel->scalar.at[i]);
+    if (operations < MANY_OPERATIONS || (extent % width && extent < 8 * width)) return;
+    s->width = (uint32_t)width;
+}
+
 /* Small axes that no load depends on: what is loaded and computed for one of their points is there for the others. */
 static uint32_t inside_axes(const Planning *p)
 {
@@ -459,6 +477,7 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
     choose_vectors(&p, &s);
     choose_order(&p, &s);
     choose_columns(&p, &s);
+    widen(&p, &s);
     plan_transpositions(&p, &s);
     if (slices) choose_slices(&p, &s);
     if (!s.sliced) choose_tasks(&p, &s);
