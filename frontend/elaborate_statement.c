@@ -153,19 +153,33 @@ void elaborate_block(Elaborator *e, const Ast *block)
         elaborate_statement(e, block->child[i]);
 }
 
-/* ---- scan ---- */
+/* ---- scan ----
+ *
+ * The steps lie outermost while the scan goes over them, whichever axis they are: what a turn reads and yields is then one stretch of
+ * memory, and the gradients that autodiff joins along the steps are, too. */
 
-static Datum time_slice(Elaborator *e, Value x, int axis, int64_t t)
+/* The axis `from` goes where `to` is, the others keep their order. */
+static Value moved_axis(Elaborator *e, Value x, int from, int to)
+{
+    Axes axes = {.count = (uint8_t)tensor_shape(e, x)->rank};
+    int next = 0;
+    if (from == to) return x;
+    for (int i = 0; i < axes.count; i++) {
+        next += next == from;
+        axes.at[i] = (uint8_t)(i == to ? from : next++);
+    }
+    return tensor_transpose(e, x, axes);
+}
+
+static Value time_slice(Elaborator *e, Value x, int64_t t)
 {
     Shape shape = *tensor_shape(e, x);
-    Slice slice = {0};
+    Slice slice = {.start[0] = t};
     for (int i = 0; i < shape.rank; i++) {
         slice.stride[i] = 1;
-        slice.extent[i] = i == axis ? 1 : shape.extent[i];
+        slice.extent[i] = i == 0 ? 1 : shape.extent[i];
     }
-    slice.start[axis] = t;
-    Value y = tensor_slice(e, x, &slice);
-    return tensor_datum(tensor_reshape(e, y, shape_remove(shape, axis)));
+    return tensor_reshape(e, tensor_slice(e, x, &slice), shape_remove(shape, 0));
 }
 
 static Datum stacked(Elaborator *e, uint32_t count, const Datum *datum, int axis, Span at)
@@ -183,12 +197,11 @@ static Datum stacked(Elaborator *e, uint32_t count, const Datum *datum, int axis
             elaborate_error(e, at, "what a scan yields may have %d axes at most", MAX_RANK - 1);
             return POISON;
         }
-        int to = axis < shape.rank ? axis : shape.rank;
-        part[i] = tensor_reshape(e, datum[i].value, shape_insert(shape, to, 1));
-        axis = to;
+        if (axis > shape.rank) axis = shape.rank;
+        part[i] = tensor_reshape(e, datum[i].value, shape_insert(shape, 0, 1));
     }
     e->doing = "scan";
-    return tensor_datum(tensor_concat(e, count, part, axis));
+    return tensor_datum(moved_axis(e, tensor_concat(e, count, part, 0), 0, axis));
 }
 
 static void check_carry(Elaborator *e, const Ast *carry, const Datum *before)
@@ -223,7 +236,7 @@ static bool scan_axis(Elaborator *e, const Ast *scan, Value over, int *axis)
 }
 
 /* One turn: the parameters made in the first serve all turns, and unbound calls are numbered anew. */
-static bool turn(Elaborator *e, const Ast *scan, Value over, int axis, int64_t t)
+static bool turn(Elaborator *e, const Ast *scan, Value over, int64_t t)
 {
     Frame *f = e->frame;
     uint32_t carries = scan->count - 3;
@@ -233,7 +246,7 @@ static bool turn(Elaborator *e, const Ast *scan, Value over, int axis, int64_t t
         before[i] = carry ? *carry : POISON;
     }
     if (!elaborate_work(e, scan->at)) return false;
-    frame_bind(e, f, scan->name, time_slice(e, over, axis, t));
+    frame_bind(e, f, scan->name, tensor_datum(time_slice(e, over, t)));
     elaborate_block(e, scan->child[scan->count - 1]);
     for (uint32_t i = 0; i < carries; i++)
         check_carry(e, scan->child[2 + i], &before[i]);
@@ -259,13 +272,14 @@ Datum elaborate_scan(Elaborator *e, const Ast *scan)
     bool sharing = e->sharing;
     Frame outer = *f;
     memset(&f->yield, 0, sizeof f->yield);
-    int64_t turns = tensor_shape(e, over.value)->extent[axis];
+    Value steps = moved_axis(e, over.value, axis, 0);
+    int64_t turns = tensor_shape(e, steps)->extent[0];
     for (int64_t t = 0; t < turns; t++) {
         memset(&f->unbound, 0, sizeof f->unbound);
         for (uint32_t i = 0; i < outer.unbound.count; i++)
             *list_add(e->arena, &f->unbound) = outer.unbound.at[i];
         e->sharing = sharing || t > 0;
-        if (!turn(e, scan, over.value, axis, t)) break;
+        if (!turn(e, scan, steps, t)) break;
     }
     e->sharing = sharing;
     uint32_t count = f->yield.count;

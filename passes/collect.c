@@ -10,11 +10,10 @@
 
 #define LEAST_TERMS 4
 
-/* Operands that were joined along a new axis. */
+/* Operands that were joined along a new axis, the first. */
 typedef struct Joined {
     const Value *part; /* in the graph that is read */
     uint32_t count;
-    int axis;
     Value whole;
 } Joined;
 
@@ -83,14 +82,6 @@ static bool is_worth_it(const Collect *c, Value value)
            moved <= 2 * elements_of(c, value);
 }
 
-/* The first letter of a that is summed over; 0: none. */
-static char summed_letter(const Indices *indices)
-{
-    for (const char *letter = indices->a; *letter; letter++)
-        if (strchr(indices->b, *letter) && !strchr(indices->y, *letter)) return *letter;
-    return 0;
-}
-
 static bool are_alike(const Collect *c, Value x, Value y)
 {
     const Node *a = node_of(c, x), *b = node_of(c, y);
@@ -117,21 +108,20 @@ static Terms terms_alike(const Collect *c, const Terms *terms, uint32_t first, c
     return alike;
 }
 
-/* Operand `which` of the products, joined along a new axis. */
-static Value join(Collect *c, const Terms *products, uint32_t which, int axis)
+/* Operand `which` of the products, joined along a new axis, which is the first: the parts then follow each other in memory. */
+static Value join(Collect *c, const Terms *products, uint32_t which)
 {
     Value *part = arena_array(c->scratch, Value, products->count);
     Value *whole = arena_array(c->scratch, Value, products->count);
     for (uint32_t i = 0; i < products->count; i++) {
         part[i] = node_of(c, products->at[i])->argument[which];
         Shape shape = *graph_shape(c->in, part[i]);
-        memmove(shape.extent + axis + 1, shape.extent + axis,
-                sizeof *shape.extent * (size_t)(shape.rank - axis));
-        shape.extent[axis] = 1;
+        memmove(shape.extent + 1, shape.extent, sizeof *shape.extent * (size_t)shape.rank);
+        shape.extent[0] = 1;
         shape.rank++;
         whole[i] = ir_reshape(c->out, c->map[part[i].id], shape);
     }
-    Joined joined = {part, products->count, axis, ir_concat(c->out, products->count, whole, axis)};
+    Joined joined = {part, products->count, ir_concat(c->out, products->count, whole, 0)};
     *list_add(c->scratch, &c->joined) = joined;
     return joined.whole;
 }
@@ -139,13 +129,10 @@ static Value join(Collect *c, const Terms *products, uint32_t which, int axis)
 static Value product_of_all(Collect *c, const Terms *products)
 {
     Indices indices = node_of(c, products->at[0])->attribute->indices;
-    char summed = summed_letter(&indices), letter = indices_free_letter(&indices);
-    int at[2] = {(int)(strchr(indices.a, summed) - indices.a) + 1,
-                 (int)(strchr(indices.b, summed) - indices.b) + 1};
-    Value a = join(c, products, 0, at[0]);
-    Value b = join(c, products, 1, at[1]);
-    indices_insert(indices.a, at[0], letter);
-    indices_insert(indices.b, at[1], letter);
+    char letter = indices_free_letter(&indices);
+    Value a = join(c, products, 0), b = join(c, products, 1);
+    indices_insert(indices.a, 0, letter);
+    indices_insert(indices.b, 0, letter);
     return ir_dot(c->out, a, b, indices);
 }
 
@@ -159,9 +146,7 @@ static Value collect_sum(Collect *c, Value sum)
     for (uint32_t i = 0; i < terms.count; i++) {
         if (is_done[i]) continue;
         Value term = c->map[terms.at[i].id];
-        bool fits = is_worth_it(c, terms.at[i]) &&
-                    summed_letter(&node_of(c, terms.at[i])->attribute->indices);
-        Terms alike = fits ? terms_alike(c, &terms, i, is_done) : (Terms){0};
+        Terms alike = is_worth_it(c, terms.at[i]) ? terms_alike(c, &terms, i, is_done) : (Terms){0};
         if (alike.count >= LEAST_TERMS) {
             term = product_of_all(c, &alike);
             any = true;
@@ -187,17 +172,9 @@ static Value collect_reduction(Collect *c, Value value)
         for (uint32_t k = 0; is_same && k < terms.count; k++)
             is_same = value_same(j->part[j->count - 1 - k], terms.at[k]);
         if (!is_same) continue;
-        Axes axes = {0};
-        bool is_new = false;
-        for (int k = 0; k < node->attribute->axes.count; k++) {
-            uint8_t axis = node->attribute->axes.at[k];
-            if (axis >= j->axis && !is_new) {
-                axes.at[axes.count++] = (uint8_t)j->axis;
-                is_new = true;
-            }
-            axes.at[axes.count++] = (uint8_t)(axis + (axis >= j->axis));
-        }
-        if (!is_new) axes.at[axes.count++] = (uint8_t)j->axis;
+        Axes axes = {.count = 1};
+        for (int k = 0; k < node->attribute->axes.count; k++)
+            axes.at[axes.count++] = (uint8_t)(node->attribute->axes.at[k] + 1);
         return ir_sum(c->out, j->whole, axes);
     }
     return (Value){0};

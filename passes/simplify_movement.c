@@ -126,6 +126,21 @@ Value slice_of_broadcast(const Match *match)
     return ir_broadcast(match->graph, x, *axes, *shape_of_root(match));
 }
 
+/* The slice may be one of a part. */
+Value slice_of_transpose(const Match *match)
+{
+    const Slice *slice = &match->root->attribute->slice;
+    const Node *transpose = graph_node(match->graph, match->root->argument[0]);
+    const Axes *axes = &transpose->attribute->axes;
+    Slice small = {0};
+    for (int i = 0; i < axes->count; i++) {
+        small.start[axes->at[i]] = slice->start[i];
+        small.stride[axes->at[i]] = slice->stride[i];
+        small.extent[axes->at[i]] = slice->extent[i];
+    }
+    return ir_transpose(match->graph, ir_slice(match->graph, transpose->argument[0], small), *axes);
+}
+
 /* Only elements are taken that are not padding. */
 Value slice_of_pad(const Match *match)
 {

@@ -1,10 +1,11 @@
 /* How k is cut: sums that wait in scratch while all tiles see a part of it. */
 #include "ir/kernel/planning.h"
 
-#define LEAST_INSIDE   32   /* steps over k between loading and storing sums that wait */
-#define LEAST_IN_ROUND 16   /* ... where they wait for the vectors beside them */
-#define CUT_PER_LANE   16   /* points of k in a block, for each lane of a vector: 128 with AVX2, 256 with AVX-512 */
-#define CUT_FROM       3    /* blocks from which they pay */
+#define LEAST_INSIDE   32 /* steps over k between loading and storing sums that wait */
+#define LEAST_IN_ROUND 16 /* ... where they wait for the vectors beside them */
+#define CUT_PER_LANE                                                                               \
+    16 /* points of k in a block, for each lane of a vector: 128 with AVX2, 256 with AVX-512 */
+#define CUT_FROM 3 /* blocks from which they pay */
 
 /* Sums wait: while the outermost reduction axis goes around everything, if no guard asks for it and enough is left inside, else
  * between blocks of it. */
@@ -21,22 +22,40 @@ void plan_outer(const Planning *p, Schedule *s)
     s->k = others;
 }
 
+/* Blocks of the innermost axis are whole vectors: what is packed along it has no mask but at the axis' end. */
+static int64_t in_vectors(const Planning *p, int64_t points)
+{
+    return plan_ceiling(points, p->target->lanes) * p->target->lanes;
+}
+
+/* About so many points of k at a time: of the innermost axes that are no more, and a block of the next. */
+static void cut_into(const Planning *p, Schedule *s, int64_t points)
+{
+    uint32_t axis[MAX_AXES], count = 0;
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++)
+        if (s->of.k >> i & 1 && p->kernel->axis.at[i].extent > 1) axis[count++] = i;
+    int64_t inside = 1;
+    while (inside * p->kernel->axis.at[axis[count - 1]].extent <= points)
+        inside *= p->kernel->axis.at[axis[--count]].extent;
+    int64_t block = inside > 1 ? points / inside : in_vectors(p, points);
+    s->waits = true;
+    bool is_whole = block == 1 && inside > 1;
+    s->k_outer = is_whole ? count : count - 1;
+    s->k_block = is_whole ? 0 : block;
+    s->k = block * inside;
+}
+
 /* Where steps over k lie far apart in both factors and are many, tiles see them block by block, packed. */
 static void cut_far(const Planning *p, Schedule *s)
 {
-    uint32_t inner = p->inner_k.id - 1;
     int64_t block = p->choice.k_block ? p->choice.k_block : CUT_PER_LANE * p->target->lanes;
-    if (!s->vector.id || s->tile_count != 1 || p->k != plan_extent(p, p->inner_k) ||
-        p->k < (p->choice.k_block ? block + 1 : CUT_FROM * block))
-        return;
+    if (!s->vector.id || s->tile_count != 1) return;
+    if (p->k < (p->choice.k_block ? block + 1 : CUT_FROM * block)) return;
     if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return;
     if (!p->choice.k_block && (plan_reads_along(p, s->of.a, p->inner_k) ||
                                !plan_reads_along(p, s->of.a, s->tile[0].axis)))
         return;
-    if (s->of.k != 1u << inner) return;
-    s->waits = true;
-    s->k_block = block;
-    s->k = block;
+    cut_into(p, s, block);
 }
 
 /* What one row alone reads, transposed, is packed so much at a time that it is still in the first-level cache when it is read; what lies
@@ -52,6 +71,7 @@ static void cut_for_one_row(const Planning *p, const Candidate *c, Schedule *s)
         if (++outermost == p->kernel->axis.count) return;
     int64_t extent = p->kernel->axis.at[outermost].extent, inside = p->k / extent;
     int64_t block = p->target->l1 / 2 / (4 * s->vectors * s->width) / inside;
+    if (inside == 1) block = in_vectors(p, block);
     if (block < 1 || block >= extent || block * inside < LEAST_INSIDE) return;
     s->waits = true;
     s->k_block = block;
