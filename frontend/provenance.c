@@ -10,19 +10,6 @@ typedef struct Step {
 
 static const Step NOWHERE = {-1, -1};
 
-static Step through_reshape(const Graph *graph, const Node *n, int axis)
-{
-    const Shape *from = graph_shape(graph, n->argument[0]), *to = &graph->shape.at[n->shape];
-    int64_t before = 1, after = 1;
-    for (int i = 0; i < axis; i++)
-        before *= to->extent[i];
-    for (int i = 0; i < from->rank; i++) {
-        if (after == before && from->extent[i] == to->extent[axis]) return (Step){0, i};
-        after *= from->extent[i];
-    }
-    return NOWHERE;
-}
-
 static Step through_indices(const Node *n, int axis)
 {
     const Indices *indices = &n->attribute->indices;
@@ -70,10 +57,45 @@ static Step step_back(const Graph *graph, const Node *n, int axis)
     case REDUCTION: return n->op == OP_fold ? NOWHERE : through_reduction(n, axis);
     case MOVEMENT: break;
     }
-    if (n->op == OP_reshape) return through_reshape(graph, n, axis);
     if (n->op == OP_broadcast) return through_broadcast(n, axis);
     if (n->op == OP_transpose) return (Step){0, n->attribute->axes.at[axis]};
     return (Step){0, axis};
+}
+
+static Name trace(const Graph *graph, Value value, int axis, ProvenanceInput *input, void *user,
+                  int *budget);
+
+/* The only axis of one element; -1: there are several or none. */
+static int only_unit(const Shape *shape)
+{
+    int found = -1;
+    for (int i = 0; i < shape->rank; i++) {
+        if (shape->extent[i] != 1) continue;
+        if (found >= 0) return -1;
+        found = i;
+    }
+    return found;
+}
+
+/* Of axes of one element there may be several in a row: whichever has a name.  Where each side has one, wherever it is, they are the
+ * same: a transpose of such shapes is a reshape. */
+static Name trace_reshape(const Graph *graph, const Node *n, int axis, ProvenanceInput *input,
+                          void *user, int *budget)
+{
+    const Shape *from = graph_shape(graph, n->argument[0]), *to = &graph->shape.at[n->shape];
+    int64_t before = 1, after = 1;
+    int unit = from->rank == to->rank && only_unit(to) == axis ? only_unit(from) : -1;
+    if (unit >= 0) return trace(graph, n->argument[0], unit, input, user, budget);
+    for (int i = 0; i < axis; i++)
+        before *= to->extent[i];
+    for (int i = 0; i < from->rank; i++) {
+        Name name = {0};
+        if (after == before && from->extent[i] == to->extent[axis])
+            name = trace(graph, n->argument[0], i, input, user, budget);
+        if (name.id) return name;
+        after *= from->extent[i];
+    }
+    return (Name){0};
 }
 
 static Name trace(const Graph *graph, Value value, int axis, ProvenanceInput *input, void *user,
@@ -92,6 +114,7 @@ static Name trace(const Graph *graph, Value value, int axis, ProvenanceInput *in
             value = n->argument[n->argument_count - 1];
             continue;
         }
+        if (n->op == OP_reshape) return trace_reshape(graph, n, axis, input, user, budget);
         Step step = step_back(graph, n, axis);
         if (step.argument < 0) return (Name){0};
         value = n->argument[step.argument];

@@ -305,7 +305,8 @@ static Region region_of(const Plan *plan, const StepPart *part, uint32_t i)
     int64_t size = type_info[buffer->type].bytes;
     Region region = {.place = at->place, .index = at->index, .bytes = buffer->elements * size};
     if (part->first) region.offset = part->first[i] * size;
-    if (at->place == PLACE_arena) region.offset += plan->block.at[at->block - 1].offset;
+    if (at->place == PLACE_arena)
+        region.offset += plan->block.at[at->block - 1].offset + at->place_in_whole;
     return region;
 }
 
@@ -358,21 +359,24 @@ static void add_calls(Plan *plan, Module *module, Shared *shared, uint32_t numbe
 {
     const Step *step = &plan->step.at[number];
     const char *label = label_of(plan, step);
+    uint32_t parts = 0;
     for (uint32_t p = 0; p < step->parts; p++) {
         const Kernel *kernel = step->part[p].kernel;
+        Span at = kernel->span.count ? kernel->span.at[0] : (Span){0};
+        if (number == plan->peak) module->peak_at = at;
+        if (plan_is_in_place(plan, &step->part[p])) continue;
         Region *binding = arena_array(plan->arena, Region, kernel->buffer.count);
         for (uint32_t i = 0; i < kernel->buffer.count; i++)
             binding[i] = region_of(plan, &step->part[p], i);
-        Call call = {.count = kernel->buffer.count, .part = p, .binding = binding, .label = label};
-        call.at = kernel->span.count ? kernel->span.at[0] : (Span){0};
-        call.flops = p + 1 == step->parts ? step->flops : 0;
+        Call call = {.count = kernel->buffer.count, .binding = binding, .label = label, .at = at};
+        call.part = parts++;
         call.bytes = traffic(plan->scratch, kernel);
         call.kernel = share_kernel(plan, module, shared, step->part[p].kernel);
         *list_add(plan->arena, &module->call) = call;
-        module->flops += call.flops;
         module->bytes += call.bytes;
-        if (number == plan->peak) module->peak_at = call.at;
     }
+    if (parts) list_last(&module->call)->flops = step->flops;
+    module->flops += step->flops;
 }
 
 static void write_calls(Plan *plan, Module *module)

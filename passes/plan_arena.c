@@ -42,6 +42,11 @@ static void find_lives(Plan *plan)
             if (position[slot->reader.at[r]] > slot->last)
                 slot->last = position[slot->reader.at[r]];
     }
+    for (uint32_t i = 1; i < plan->slot.count; i++) {
+        Slot *whole = &plan->slot.at[plan->slot.at[i].whole];
+        if (plan->slot.at[i].whole && plan->slot.at[i].last > whole->last)
+            whole->last = plan->slot.at[i].last;
+    }
 }
 
 static uint32_t new_block(Plan *plan, const Slot *slot)
@@ -58,11 +63,22 @@ static uint32_t dying_input(const Plan *plan, const StepPart *part, uint32_t out
     for (uint32_t in = 0; in < part->kernel->buffer.count; in++) {
         const Slot *from = &plan->slot.at[part->slot[in]];
         if (part->kernel->buffer.at[in].written || from->place != PLACE_arena) continue;
-        if (from->last != at || from->bytes != to->bytes) continue;
+        if (from->last != at || from->bytes != to->bytes || from->whole) continue;
         if (plan->block.at[from->block - 1].last != at) continue; /* given away already */
         if (plan_in_place(part->kernel, in, out)) return from->block;
     }
     return 0;
+}
+
+/* With its first part, the whole comes to life. */
+static void place_in_whole(Plan *plan, Slot *slot, uint32_t at)
+{
+    Slot *whole = &plan->slot.at[slot->whole];
+    if (!whole->block) {
+        whole->block = new_block(plan, whole);
+        plan->block.at[whole->block - 1].first = at;
+    }
+    slot->block = whole->block;
 }
 
 static void make_blocks(Plan *plan)
@@ -71,7 +87,11 @@ static void make_blocks(Plan *plan)
         const Step *step = &plan->step.at[plan->order[at]];
         for (uint32_t i = 0; i < step->writes.count; i++) {
             Slot *slot = &plan->slot.at[step->writes.at[i]];
-            if (slot->place != PLACE_arena) continue;
+            if (slot->place != PLACE_arena || slot->block) continue;
+            if (slot->whole) {
+                place_in_whole(plan, slot, at);
+                continue;
+            }
             const StepPart *part = &step->part[0];
             uint32_t out = 0, block = 0;
             while (part->slot[out] != step->writes.at[i])
@@ -163,6 +183,7 @@ static void find_peak(Plan *plan)
 
 void plan_arena(Plan *plan)
 {
+    plan_inside(plan);
     find_lives(plan);
     make_blocks(plan);
     place_blocks(plan);

@@ -13,6 +13,9 @@ typedef struct Slot {
     LIST(uint32_t) reader; /* steps, each once, ascending unless added later */
     uint32_t first, last;  /* positions in the order: written, last read */
     uint32_t block;        /* in the arena: slots that share bytes in place share the block */
+    uint32_t whole;        /* the slot that this one is a part of; 0: none */
+    int64_t place_in_whole; /* bytes */
+    bool is_whole;          /* others are parts of this one */
 } Slot;
 
 typedef struct StepPart {
@@ -61,6 +64,11 @@ bool plan_reaches(const Plan *plan, uint32_t from, uint32_t to);
 /* plan_recompute.c: adds steps that compute anew, late, what the backward steps would otherwise find stored; as the model says, and as
  * far as the budget asks for it. */
 void plan_recompute(Plan *plan);
+
+/* plan_inside.c: which slots are parts of others. */
+void plan_inside(Plan *plan);
+/* Whether the part would copy a slot to where it lies. */
+bool plan_is_in_place(const Plan *plan, const StepPart *part);
 
 /* plan_arena.c: liveness, in-place reuse, offsets. */
 void plan_arena(Plan *plan);

@@ -38,13 +38,6 @@ static bool overlap(const Region *a, const Region *b)
     return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
 }
 
-static bool holds(const Region *outer, const Region *inner)
-{
-    return outer->place == inner->place && outer->index == inner->index &&
-           outer->offset <= inner->offset &&
-           inner->offset + inner->bytes <= outer->offset + outer->bytes;
-}
-
 static bool region_same(const Region *a, const Region *b)
 {
     return a->place == b->place && a->index == b->index && a->offset == b->offset &&
@@ -103,12 +96,30 @@ static void write_region(Arena *arena, Alive *alive, const Region *region)
     *list_add(arena, &alive->region) = *region;
 }
 
+static const Region *region_at(const Alive *alive, const Region *first)
+{
+    for (uint32_t i = 0; i < alive->region.count; i++) {
+        const Region *region = &alive->region.at[i];
+        if (region->place == first->place && region->index == first->index &&
+            region->offset <= first->offset && first->offset < region->offset + region->bytes)
+            return region;
+    }
+    return NULL;
+}
+
+/* Several regions may hold what is read: the parts of what was joined in place. */
 static bool is_alive(const Alive *alive, const Region *region)
 {
     if (region->place != PLACE_arena && region->place != PLACE_output) return true;
-    for (uint32_t i = 0; i < alive->region.count; i++)
-        if (holds(&alive->region.at[i], region)) return true;
-    return false;
+    Region left = *region;
+    while (left.bytes > 0) {
+        const Region *has = region_at(alive, &left);
+        if (!has) return false;
+        int64_t known = has->offset + has->bytes - left.offset;
+        left.offset += known;
+        left.bytes -= known;
+    }
+    return true;
 }
 
 const char *plan_verify(const Module *module, const Program *program, Arena *arena)

@@ -40,10 +40,10 @@ typedef struct Columns {
     Area panel;
 } Columns;
 
-static LLVMValueRef load_lanes(Emit *e, const Area *area, int64_t plus)
+static LLVMValueRef load_lanes(Emit *e, const Area *area, int64_t plus, uint32_t width)
 {
     LLVMTypeRef of = area->element;
-    if (e->schedule->width > 1) of = LLVMVectorType(of, e->schedule->width);
+    if (width > 1) of = LLVMVectorType(of, width);
     LLVMValueRef value = LLVMBuildLoad2(e->builder, of, area_element(e, area, plus), "");
     LLVMSetAlignment(value, 4);
     return value;
@@ -71,7 +71,7 @@ static void add_products(Emit *e, const Rows *rows, Columns *columns, LLVMValueR
     prefetch_step(e, rows->tile);
     for (uint32_t v = 0; v < s->vectors; v++) {
         if (s->pack) {
-            b[v] = load_lanes(e, &columns->panel, v * (int64_t)s->width);
+            b[v] = load_lanes(e, &columns->panel, v * (int64_t)s->width, s->width);
             continue;
         }
         select_vector(e, v, columns->mask, columns->level);
@@ -168,7 +168,7 @@ void finish_vector(Emit *e, LLVMValueRef sum)
     const Schedule *s = e->schedule;
     emit_at(e, e->depth);
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
-    keep(e, s->of.sum, (Lanes){round_real(e, type, sum, s->width), s->width > 1});
+    keep(e, s->of.sum, (Lanes){round_real(e, type, sum, e->width), e->width > 1});
     store_all(e);
 }
 
@@ -198,13 +198,19 @@ static void finish_rows(Emit *e, Finish f, uint32_t at)
 {
     const Schedule *s = e->schedule;
     if (at == s->tile_count) {
-        for (uint32_t v = 0; v < s->vectors; v++) {
+        uint32_t once = s->finish_paired ? 2 : 1;
+        Type element = e->kernel->scalar.at[s->of.sum.id].type;
+        LLVMTypeRef type = once > 1 ? type_of(e, element, once * s->width) : f.type;
+        for (uint32_t v = 0; v < s->vectors; v += once) {
             select_vector(e, v, f.columns->mask, f.columns->level);
+            if (once > 1) vector_set(e, s->vector, once * s->width, NULL, f.columns->level);
             emit_at(e, e->depth);
             LLVMValueRef place = LLVMBuildMul(e->builder, f.row, emit_i64(e, s->vectors), "");
             place = LLVMBuildAdd(e->builder, place, emit_i64(e, v), "");
-            LLVMValueRef pointer = step_pointer(e, f.type, f.sums, place);
-            finish_vector(e, LLVMBuildLoad2(e->builder, f.type, pointer, ""));
+            LLVMValueRef sum =
+                LLVMBuildLoad2(e->builder, type, step_pointer(e, f.type, f.sums, place), "");
+            LLVMSetAlignment(sum, 1); /* a place is aligned to one vector, if at all */
+            finish_vector(e, sum);
         }
         return;
     }
@@ -276,7 +282,8 @@ static void load_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
     for (uint32_t r = 0; r < rows->count; r++) {
         select_row(e, r);
         for (uint32_t v = 0; v < s->vectors; v++)
-            sum[r * s->vectors + v] = load_lanes(e, &rows->tile->sums, v * (int64_t)s->width);
+            sum[r * s->vectors + v] =
+                load_lanes(e, &rows->tile->sums, v * (int64_t)s->width, s->width);
     }
     select_row(e, 0);
 }
@@ -474,7 +481,7 @@ void clear_sums(Emit *e, Tile *t)
 
 static void finish_lanes(Emit *e, VectorLoop *loop)
 {
-    finish_vector(e, load_lanes(e, &((Tile *)loop->user)->sums, 0));
+    finish_vector(e, load_lanes(e, &((Tile *)loop->user)->sums, 0, loop->width));
     e->kept[e->schedule->of.sum.id] = (Kept){0};
 }
 
@@ -486,7 +493,7 @@ static void finish_row(Emit *e, Tile *t, uint32_t at)
                                      .from = t->group,
                                      .to = t->group_to,
                                      .extent = t->extent,
-                                     .width = s->width,
+                                     .width = s->finish_paired ? 2 * s->width : s->width,
                                      .body = finish_lanes,
                                      .user = t});
         return;

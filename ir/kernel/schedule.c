@@ -20,10 +20,6 @@
 /* Lanes from which a store under a mask takes less than its elements one by one: AVX2's takes longer, on Zen. */
 #define MASKS_PAY 16
 
-/* Operations on an element from which two vectors at a time pay: the long chains of one leave units idle, and both share the loads
- * of constants. */
-#define MANY_OPERATIONS 24
-
 #define LONG_SUM                                                                                   \
     8 /* points of the innermost axis from which sums are kept in memory, for many rows side by side */
 

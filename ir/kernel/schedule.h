@@ -8,6 +8,10 @@
 /* Elements between lanes that are worth loads of all between them. */
 #define MOST_APART 4
 
+/* Operations on an element from which two vectors at a time pay: the long chain of one leaves units idle, and both share the loads
+ * of constants. */
+#define MANY_OPERATIONS 24
+
 /* The machine, as far as schedules care. */
 typedef struct ScheduleTarget {
     uint32_t lanes;     /* f32 lanes of a vector register */
@@ -103,6 +107,7 @@ typedef struct Schedule {
         a_rows; /* points of the first tile axis that are packed, or stay in the cache, at a time */
     bool
         finish_looped; /* what follows the sum is much: a loop over the rows of a tile, not code for each */
+    bool finish_paired; /* ... and long: two vectors side by side at a time */
     uint32_t copy_count;
     BoxCopy copy[2];
     /* The first k_outer reduction axes (of extent above 1) are loops around the tiles, and of the next a block of k_block points (0: all)

@@ -21,9 +21,9 @@
 #define WAYS 6    /* lines that a set holds of one factor, beside those of the other */
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
-#define FINISH_MANY 160 /* operations on the sums of a tile that are code of their own, at most */
-#define TILE_STEP   0.4 /* cycles of a step over k beside its loads and products */
-#define ISSUE       3.3 /* instructions a cycle, as fitted to tiles of AVX2 on a shared Zen 3 */
+#define FINISH_MANY 160   /* operations on the sums of a tile that are code of their own, at most */
+#define TILE_STEP   0.4   /* cycles of a step over k beside its loads and products */
+#define ISSUE       3.3   /* instructions a cycle, as fitted to tiles of AVX2 on a shared Zen 3 */
 #define STREAM      1.75  /* bytes of b a cycle and lane, from the second-level cache */
 #define EXACT       0.998 /* what is cheaper by less is not known to be */
 
@@ -475,6 +475,18 @@ bool plan_finishes_in_loop(const Planning *p, const Schedule *s)
     return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
 }
 
+/* Vectors side by side, none of them short. */
+static bool finishes_in_pairs(const Planning *p, const Schedule *s)
+{
+    uint32_t operations = 0;
+    if (s->width == 1 || s->vectors % 2) return false;
+    if (plan_extent(p, s->vector) % (s->vectors * s->width)) return false;
+    for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
+        if (p->finishes[i] && p->kernel->scalar.at[i].op != SCALAR_load)
+            operations += scalar_weight(&p->kernel->scalar.at[i]);
+    return operations >= MANY_OPERATIONS;
+}
+
 /* Everything but the axes and the register tile.  Where copies without guards would hold more than the cache, as a weight gradient's
  * of a whole batch, the outermost reduction axis may go around them. */
 static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
@@ -493,6 +505,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     plan_fit_panels(p, &s);
     choose_rows(p, &s);
     s.finish_looped = plan_finishes_in_loop(p, &s);
+    s.finish_paired = finishes_in_pairs(p, &s);
     place_scratch(p, &s);
     schedule_copies(p->kernel, &s, p->target, p->arena);
     plan_copied_blocks(p, &s);

@@ -8,6 +8,7 @@
 #include "backends/cpu/jit.h"
 #include "backends/cpu/object.h"
 #include "ir/base/bits.h"
+#include "tests/bench/typical.h"
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -194,222 +195,6 @@ static void race(Bench *bench, const char *name, const Kernel *kernel)
     free((void *)buffer);
 }
 
-static Access access_at(uint32_t buffer, uint32_t rank, const Affine *at, const int64_t *extent)
-{
-    Access access = {.buffer = buffer, .rank = (uint8_t)rank};
-    int64_t stride = 1;
-    for (uint32_t d = rank; d-- > 0;) {
-        access.stride[d] = stride;
-        access.at[d] = (Coordinate){.affine = at[d], .divisor = 1, .extent = extent[d]};
-        stride *= extent[d];
-    }
-    return access;
-}
-
-static int64_t elements_of(uint32_t rank, const int64_t *extent)
-{
-    int64_t elements = 1;
-    for (uint32_t d = 0; d < rank; d++)
-        elements *= extent[d];
-    return elements;
-}
-
-static Scalar load(Kernel *kernel, Type type, uint32_t rank, const Affine *at,
-                   const int64_t *extent)
-{
-    uint32_t buffer = kernel_buffer(kernel, type, elements_of(rank, extent), false);
-    Access access = access_at(buffer, rank, at, extent);
-    return kernel_load(kernel, &access);
-}
-
-static void store(Kernel *kernel, Scalar value, uint32_t rank, const Affine *at,
-                  const int64_t *extent)
-{
-    Type type = kernel->scalar.at[value.id].type;
-    uint32_t buffer = kernel_buffer(kernel, type, elements_of(rank, extent), true);
-    Access access = access_at(buffer, rank, at, extent);
-    kernel_store(kernel, &access, value, false);
-}
-
-static Scalar apply(Kernel *kernel, ScalarOp op, Scalar a, Scalar b)
-{
-    return kernel_apply(kernel, op, TYPE_f32, (Scalar[]){a, b});
-}
-
-static Affine axis(Kernel *kernel, AxisKind kind, int64_t extent, uint32_t *bit)
-{
-    Axis made = kernel_axis(kernel, kind, extent);
-    if (bit) *bit |= 1u << (made.id - 1);
-    return affine_axis(made);
-}
-
-static Scalar widened(Kernel *kernel, Scalar x)
-{
-    if (kernel->scalar.at[x.id].type == TYPE_f32) return x;
-    return kernel_apply(kernel, SCALAR_cast, TYPE_f32, &x);
-}
-
-/* a_t, b_t: stored with k first, and with n first. */
-static Kernel *product_of(Arena *arena, Type type, int64_t m, int64_t n, int64_t k, bool a_t,
-                          bool b_t)
-{
-    Kernel *kernel = kernel_new(arena);
-    uint32_t reduced = 0;
-    Affine i = axis(kernel, AXIS_parallel, m, NULL), j = axis(kernel, AXIS_parallel, n, NULL);
-    Affine l = axis(kernel, AXIS_reduction, k, &reduced);
-    Scalar a = a_t ? load(kernel, type, 2, (Affine[]){l, i}, (int64_t[]){k, m})
-                   : load(kernel, type, 2, (Affine[]){i, l}, (int64_t[]){m, k});
-    Scalar b = b_t ? load(kernel, type, 2, (Affine[]){j, l}, (int64_t[]){n, k})
-                   : load(kernel, type, 2, (Affine[]){l, j}, (int64_t[]){k, n});
-    Scalar both = apply(kernel, SCALAR_mul, widened(kernel, a), widened(kernel, b));
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced, both);
-    store(kernel, sum, 2, (Affine[]){i, j}, (int64_t[]){m, n});
-    return kernel;
-}
-
-static Kernel *product(Arena *arena, int64_t m, int64_t n, int64_t k, bool a_t, bool b_t)
-{
-    return product_of(arena, TYPE_f32, m, n, k, a_t, b_t);
-}
-
-static Coordinate padded(Affine y, Affine tap, int64_t extent, int64_t padding)
-{
-    Affine at = affine_add(affine_add(y, tap), affine_constant(-padding));
-    return (Coordinate){.affine = at, .divisor = 1, .extent = extent, .guarded = padding > 0};
-}
-
-typedef struct Convolution {
-    int64_t batch, channels, out, side, taps, padding;
-} Convolution;
-
-/* Forward, NCHW: y[n, o, y, x] = relu(bias[o] + sum of w[o, c, u, v] * x[n, c, y + u - p, x + v - p]). */
-static Kernel *convolution(Arena *arena, Convolution c)
-{
-    Kernel *kernel = kernel_new(arena);
-    uint32_t reduced = 0;
-    int64_t side = c.side + 2 * c.padding - c.taps + 1;
-    Affine n = axis(kernel, AXIS_parallel, c.batch, NULL),
-           o = axis(kernel, AXIS_parallel, c.out, NULL);
-    Affine y = axis(kernel, AXIS_parallel, side, NULL), x = axis(kernel, AXIS_parallel, side, NULL);
-    Affine i = axis(kernel, AXIS_reduction, c.channels, &reduced);
-    Affine u = axis(kernel, AXIS_reduction, c.taps, &reduced);
-    Affine v = axis(kernel, AXIS_reduction, c.taps, &reduced);
-    Scalar w = load(kernel, TYPE_f32, 4, (Affine[]){o, i, u, v},
-                    (int64_t[]){c.out, c.channels, c.taps, c.taps});
-    int64_t extent[] = {c.batch, c.channels, c.side, c.side};
-    Access at = access_at(kernel_buffer(kernel, TYPE_f32, elements_of(4, extent), false), 4,
-                          (Affine[]){n, i, y, x}, extent);
-    at.at[2] = padded(y, u, c.side, c.padding);
-    at.at[3] = padded(x, v, c.side, c.padding);
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
-                               apply(kernel, SCALAR_mul, w, kernel_load(kernel, &at)));
-    Scalar bias = load(kernel, TYPE_f32, 1, &o, &c.out);
-    Scalar value = apply(kernel, SCALAR_max, apply(kernel, SCALAR_add, sum, bias),
-                         kernel_constant(kernel, TYPE_f32, 0));
-    store(kernel, value, 4, (Affine[]){n, o, y, x}, (int64_t[]){c.batch, c.out, side, side});
-    return kernel;
-}
-
-/* Weight gradient of a part of the batch a row: dw[s, o, c, u, v] = sum over n in part s, y, x of dy[n, o, y, x] * x[n, c, y + u - p, x + v - p]. */
-static Kernel *weight_gradient(Arena *arena, Convolution c, int64_t parts)
-{
-    Kernel *kernel = kernel_new(arena);
-    uint32_t reduced = 0;
-    int64_t side = c.side + 2 * c.padding - c.taps + 1, share = c.batch / parts;
-    Affine s = axis(kernel, AXIS_parallel, parts, NULL),
-           o = axis(kernel, AXIS_parallel, c.out, NULL);
-    Affine i = axis(kernel, AXIS_parallel, c.channels, NULL);
-    Affine u = axis(kernel, AXIS_parallel, c.taps, NULL),
-           v = axis(kernel, AXIS_parallel, c.taps, NULL);
-    Affine r = axis(kernel, AXIS_reduction, share, &reduced);
-    Affine y = axis(kernel, AXIS_reduction, side, &reduced),
-           x = axis(kernel, AXIS_reduction, side, &reduced);
-    Affine n = affine_add(affine_scale(s, share), r);
-    Scalar dy =
-        load(kernel, TYPE_f32, 4, (Affine[]){n, o, y, x}, (int64_t[]){c.batch, c.out, side, side});
-    int64_t extent[] = {c.batch, c.channels, c.side, c.side};
-    Access at = access_at(kernel_buffer(kernel, TYPE_f32, elements_of(4, extent), false), 4,
-                          (Affine[]){n, i, y, x}, extent);
-    at.at[2] = padded(y, u, c.side, c.padding);
-    at.at[3] = padded(x, v, c.side, c.padding);
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
-                               apply(kernel, SCALAR_mul, dy, kernel_load(kernel, &at)));
-    store(kernel, sum, 5, (Affine[]){s, o, i, u, v},
-          (int64_t[]){parts, c.out, c.channels, c.taps, c.taps});
-    return kernel;
-}
-
-static Kernel *elementwise(Arena *arena, int64_t elements)
-{
-    Kernel *kernel = kernel_new(arena);
-    Affine i = axis(kernel, AXIS_parallel, elements, NULL);
-    Scalar a = load(kernel, TYPE_f32, 1, &i, &elements),
-           b = load(kernel, TYPE_f32, 1, &i, &elements);
-    store(kernel, apply(kernel, SCALAR_max, apply(kernel, SCALAR_add, a, b), b), 1, &i, &elements);
-    return kernel;
-}
-
-/* Adam: four arrays read, three written. */
-static Kernel *adam(Arena *arena, int64_t elements)
-{
-    Kernel *k = kernel_new(arena);
-    Affine i = axis(k, AXIS_parallel, elements, NULL);
-    Scalar w = load(k, TYPE_f32, 1, &i, &elements), g = load(k, TYPE_f32, 1, &i, &elements);
-    Scalar m = load(k, TYPE_f32, 1, &i, &elements), v = load(k, TYPE_f32, 1, &i, &elements);
-    Scalar beta = kernel_constant(k, TYPE_f32, 0.9), gamma = kernel_constant(k, TYPE_f32, 0.999);
-    Scalar rest = kernel_constant(k, TYPE_f32, 0.1), rest2 = kernel_constant(k, TYPE_f32, 0.001);
-    m = apply(k, SCALAR_add, apply(k, SCALAR_mul, beta, m), apply(k, SCALAR_mul, rest, g));
-    v = apply(k, SCALAR_add, apply(k, SCALAR_mul, gamma, v),
-              apply(k, SCALAR_mul, rest2, apply(k, SCALAR_mul, g, g)));
-    Scalar root = kernel_apply(k, SCALAR_sqrt, TYPE_f32, &v);
-    Scalar step =
-        apply(k, SCALAR_div, m, apply(k, SCALAR_add, root, kernel_constant(k, TYPE_f32, 1e-8)));
-    w = apply(k, SCALAR_sub, w, apply(k, SCALAR_mul, kernel_constant(k, TYPE_f32, 1e-3), step));
-    store(k, m, 1, &i, &elements);
-    store(k, v, 1, &i, &elements);
-    store(k, w, 1, &i, &elements);
-    return k;
-}
-
-/* y[n, y, x] = the largest of a 2x2 window. */
-static Kernel *pool(Arena *arena, int64_t planes, int64_t side)
-{
-    Kernel *k = kernel_new(arena);
-    uint32_t reduced = 0;
-    int64_t out = side / 2;
-    Affine n = axis(k, AXIS_parallel, planes, NULL), y = axis(k, AXIS_parallel, out, NULL);
-    Affine x = axis(k, AXIS_parallel, out, NULL);
-    Affine u = axis(k, AXIS_reduction, 2, &reduced), v = axis(k, AXIS_reduction, 2, &reduced);
-    Affine row = affine_add(affine_scale(y, 2), u), column = affine_add(affine_scale(x, 2), v);
-    Scalar at = load(k, TYPE_f32, 3, (Affine[]){n, row, column}, (int64_t[]){planes, side, side});
-    store(k, kernel_reduce(k, REDUCE_max, reduced, at), 3, (Affine[]){n, y, x},
-          (int64_t[]){planes, out, out});
-    return k;
-}
-
-/* Row sums, or sums of columns: y[i] = sum over j of x[i, j] or x[j, i]. */
-static Kernel *sums(Arena *arena, int64_t rows, int64_t columns, bool of_columns)
-{
-    Kernel *k = kernel_new(arena);
-    uint32_t reduced = 0;
-    Affine i = axis(k, AXIS_parallel, of_columns ? columns : rows, NULL);
-    Affine j = axis(k, AXIS_reduction, of_columns ? rows : columns, &reduced);
-    Scalar at = load(k, TYPE_f32, 2, of_columns ? (Affine[]){j, i} : (Affine[]){i, j},
-                     (int64_t[]){rows, columns});
-    store(k, kernel_reduce(k, REDUCE_add, reduced, at), 1, &i,
-          (int64_t[]){of_columns ? columns : rows});
-    return k;
-}
-
-static Kernel *transposition(Arena *arena, int64_t rows, int64_t columns)
-{
-    Kernel *k = kernel_new(arena);
-    Affine i = axis(k, AXIS_parallel, rows, NULL), j = axis(k, AXIS_parallel, columns, NULL);
-    Scalar at = load(k, TYPE_f32, 2, (Affine[]){j, i}, (int64_t[]){columns, rows});
-    store(k, at, 2, (Affine[]){i, j}, (int64_t[]){rows, columns});
-    return k;
-}
-
 /* Twelve chains of fused products, enough for two units of latency four. */
 #define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 
@@ -482,8 +267,8 @@ static void run_products(Bench *b)
             char name[48];
             Type type = is_narrow ? TYPE_bf16 : TYPE_f32;
             snprintf(name, sizeof name, "%s %s", is_narrow ? "bf16" : "f32", all[i].name);
-            const Kernel *kernel =
-                product_of(b->arena, type, all[i].m, all[i].n, all[i].k, all[i].a_t, all[i].b_t);
+            const Kernel *kernel = typical_product_of(b->arena, type, all[i].m, all[i].n, all[i].k,
+                                                      all[i].a_t, all[i].b_t);
             measure(b, name, kernel, 2.0 * (double)all[i].m * (double)all[i].n * (double)all[i].k,
                     0);
         }
@@ -494,27 +279,34 @@ static void run_all(Bench *b)
     Arena *a = b->arena;
     run_products(b);
     double dense = 2.0 * 128 * 128 * 5408;
-    measure(b, "dense forward [out, in]", product(a, 128, 128, 5408, false, true), dense, 0);
-    measure(b, "dense input gradient", product(a, 128, 5408, 128, false, false), dense, 0);
-    measure(b, "dense weight gradient", product(a, 128, 5408, 128, true, false), dense, 0);
-    measure(b, "dense 128x10", product(a, 128, 10, 128, false, true), 2.0 * 128 * 10 * 128, 0);
-    measure(b, "batch 1, [out, in]", product(a, 1, 512, 512, false, true), 2.0 * 512 * 512, 0);
+    measure(b, "dense forward [out, in]", typical_product(a, 128, 128, 5408, false, true), dense,
+            0);
+    measure(b, "dense input gradient", typical_product(a, 128, 5408, 128, false, false), dense, 0);
+    measure(b, "dense weight gradient", typical_product(a, 128, 5408, 128, true, false), dense, 0);
+    measure(b, "dense 128x10", typical_product(a, 128, 10, 128, false, true), 2.0 * 128 * 10 * 128,
+            0);
+    measure(b, "batch 1, [out, in]", typical_product(a, 1, 512, 512, false, true), 2.0 * 512 * 512,
+            0);
     Convolution first = {128, 1, 32, 28, 3, 0}, second = {32, 16, 16, 32, 3, 1},
                 third = {32, 64, 64, 8, 3, 1};
-    measure(b, "conv1 3x3x1x32 forward", convolution(a, first), 2.0 * 128 * 676 * 32 * 9, 0);
-    measure(b, "conv1 weight gradient", weight_gradient(a, first, 8), 2.0 * 128 * 676 * 32 * 9, 0);
-    measure(b, "conv 16x16 32x32 p1", convolution(a, second), 2.0 * 32 * 1024 * 16 * 16 * 9, 0);
-    measure(b, "conv 16x16 gradient", weight_gradient(a, second, 8), 2.0 * 32 * 1024 * 16 * 16 * 9,
+    measure(b, "conv1 3x3x1x32 forward", typical_convolution(a, first), 2.0 * 128 * 676 * 32 * 9,
             0);
-    measure(b, "conv 64x64 8x8 p1", convolution(a, third), 2.0 * 32 * 64 * 64 * 64 * 9, 0);
-    measure(b, "conv 64x64 gradient", weight_gradient(a, third, 4), 2.0 * 32 * 64 * 64 * 64 * 9, 0);
-    measure(b, "elementwise 4M", elementwise(a, 1 << 22), 0, 12.0 * (1 << 22));
-    measure(b, "elementwise 64K", elementwise(a, 1 << 16), 0, 12.0 * (1 << 16));
-    measure(b, "adam 692224", adam(a, 692224), 0, 28.0 * 692224);
-    measure(b, "max pool 4096x26x26", pool(a, 4096, 26), 0, 5.0 * 4096 * 676);
-    measure(b, "row sums 4096x1024", sums(a, 4096, 1024, false), 0, 4.0 * 4096 * 1024);
-    measure(b, "column sums 4096x1024", sums(a, 4096, 1024, true), 0, 4.0 * 4096 * 1024);
-    measure(b, "transposition 2048^2", transposition(a, 2048, 2048), 0, 8.0 * 2048 * 2048);
+    measure(b, "conv1 weight gradient", typical_weight_gradient(a, first, 8),
+            2.0 * 128 * 676 * 32 * 9, 0);
+    measure(b, "conv 16x16 32x32 p1", typical_convolution(a, second), 2.0 * 32 * 1024 * 16 * 16 * 9,
+            0);
+    measure(b, "conv 16x16 gradient", typical_weight_gradient(a, second, 8),
+            2.0 * 32 * 1024 * 16 * 16 * 9, 0);
+    measure(b, "conv 64x64 8x8 p1", typical_convolution(a, third), 2.0 * 32 * 64 * 64 * 64 * 9, 0);
+    measure(b, "conv 64x64 gradient", typical_weight_gradient(a, third, 4),
+            2.0 * 32 * 64 * 64 * 64 * 9, 0);
+    measure(b, "elementwise 4M", typical_elementwise(a, 1 << 22), 0, 12.0 * (1 << 22));
+    measure(b, "elementwise 64K", typical_elementwise(a, 1 << 16), 0, 12.0 * (1 << 16));
+    measure(b, "adam 692224", typical_adam(a, 692224), 0, 28.0 * 692224);
+    measure(b, "max pool 4096x26x26", typical_pool(a, 4096, 26), 0, 5.0 * 4096 * 676);
+    measure(b, "row sums 4096x1024", typical_sums(a, 4096, 1024, false), 0, 4.0 * 4096 * 1024);
+    measure(b, "column sums 4096x1024", typical_sums(a, 4096, 1024, true), 0, 4.0 * 4096 * 1024);
+    measure(b, "transposition 2048^2", typical_transposition(a, 2048, 2048), 0, 8.0 * 2048 * 2048);
 }
 
 /* Operations of a sum of products; 0 if the kernel is none. */
