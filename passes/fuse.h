@@ -30,6 +30,8 @@ bool fusion_in_pieces(const Graph *graph, Value x);
 /* The value whose buffer holds x: x without the reshapes and stops around it. */
 Value fusion_storage(const Graph *graph, Value x);
 bool fusion_is_source(const Graph *graph, Value x);
+/* What is made of an axis' numbers and constants, in few operations: it is never stored. */
+bool fusion_is_index(const Graph *graph, Value x);
 /* Gives x a buffer and a group of its own; returns the group. */
 uint32_t fusion_store(Fusion *fusion, Value x);
 /* Takes the group apart: each of its values gets a group of its own.  The old group stays, empty. */

@@ -119,10 +119,33 @@ static bool is_factor(const Sites *sites)
     return false;
 }
 
+/* Cheaper than a load; and what is chosen by it is seen to be chosen by indices. */
+bool fusion_is_index(const Graph *graph, Value x)
+{
+    enum { FEW = 8 };
+    Value open[FEW] = {x};
+    int count = 1;
+    for (int seen = 0; count; seen++) {
+        if (seen == FEW) return false;
+        const Node *node = graph_node(graph, open[--count]);
+        OpClass class = op_info[node->op].class;
+        bool is_leaf = class == LEAF && !fusion_is_source(graph, open[count]);
+        bool is_step = class == ELEMENTWISE ? op_cost(node->op) <= 1
+                                            : node->op == OP_broadcast || node->op == OP_reshape;
+        if (!is_leaf && !is_step) return false;
+        for (uint32_t i = 0; !is_leaf && i < node->argument_count; i++) {
+            if (count == FEW) return false;
+            open[count++] = node->argument[i];
+        }
+    }
+    return true;
+}
+
 bool cost_says_store(const Weights *weights, const Graph *graph, Value x, const Sites *sites,
                      double inlined)
 {
     double own = weights->own[x.id], copies = sites->copies;
+    if (fusion_is_index(graph, x)) return false;
     double elements = (double)shape_elements(graph_shape(graph, x));
     if (elements == 1 && own >= COST_SCALAR && !is_one_group(sites)) return true;
     if (copies <= 1) return false;

@@ -163,6 +163,46 @@ static void choose_reduced(Letters *letters, char solved[MAX_WINDOWS])
     }
 }
 
+/* How far a value is looked through for where it is 0. */
+#define MASK_DEPTH 8
+
+static bool is_zero(const Graph *graph, Value x)
+{
+    double number;
+    return graph_is_number(graph, x, &number) && number == 0;
+}
+
+/* A condition on indices alone, unless which x is 0; {0}: none is known. */
+static Value mask_of(const Graph *graph, Value x, int depth)
+{
+    const Node *node = graph_node(graph, x);
+    Value mask = {0};
+    switch (depth ? (int)node->op : OP_COUNT) {
+    case OP_select:
+        if (!is_zero(graph, node->argument[2])) return mask;
+        if (fusion_is_index(graph, node->argument[0])) return node->argument[0];
+        return mask_of(graph, node->argument[1], depth - 1);
+    case OP_mul:
+        mask = mask_of(graph, node->argument[0], depth - 1);
+        return mask.id ? mask : mask_of(graph, node->argument[1], depth - 1);
+    case OP_div:
+    case OP_neg: return mask_of(graph, node->argument[0], depth - 1);
+    default: return mask;
+    }
+}
+
+/* A stored factor that is known to be 0 for part of what is summed over is said to be so: as rows of causal attention, whose sums end
+ * with the row's own position. */
+static Scalar with_promise(Lower *l, Value x, uint32_t at, Scalar value)
+{
+    if (l->outcome || graph_type(l->graph, x) != TYPE_f32 || !l->fusion->group[x.id]) return value;
+    Value mask = mask_of(l->graph, x, MASK_DEPTH);
+    if (!mask.id) return value;
+    Scalar where = value_at(l, mask, at);
+    if (l->outcome) return value;
+    return kernel_apply(l->kernel, SCALAR_zero_unless, TYPE_f32, (Scalar[]){where, value});
+}
+
 static Scalar multiply(Lower *l, Value y, const Letters *letters)
 {
     Type type = graph_type(l->graph, y);
@@ -171,6 +211,10 @@ static Scalar multiply(Lower *l, Value y, const Letters *letters)
     uint32_t at_b = index_of_letters(l, letters, letters->indices->b);
     Scalar x = value_or_zero(l, a, at_a);
     Scalar z = value_or_zero(l, b, at_b);
+    if (graph_node(l->graph, y)->op == OP_dot) {
+        x = with_promise(l, a, at_a, x);
+        z = with_promise(l, b, at_b, z);
+    }
     x = kernel_apply(l->kernel, SCALAR_cast, type, &x);
     z = kernel_apply(l->kernel, SCALAR_cast, type, &z);
     return kernel_apply(l->kernel, SCALAR_mul, type, (Scalar[]){x, z});

@@ -385,6 +385,7 @@ LLVMValueRef apply_scalar(Emit *e, const ScalarNode *node, Type of, LLVMValueRef
     switch ((int)node->op) {
     case SCALAR_select:
         return LLVMBuildSelect(e->builder, argument[0], argument[1], argument[2], "");
+    case SCALAR_zero_unless: return argument[1];
     case SCALAR_cast: return cast(e, node->type, of, argument[0], width);
     case SCALAR_bits:
         return LLVMBuildBitCast(e->builder, argument[0], type_of(e, node->type, width), "");

@@ -35,6 +35,7 @@ static void select_vector(Emit *e, uint32_t vector, LLVMValueRef *mask, uint32_t
 }
 
 typedef struct Columns {
+    LLVMValueRef index; /* of the vector axis: the first */
     LLVMValueRef mask[8];
     uint32_t level;
     Area panel;
@@ -302,9 +303,42 @@ static void store_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
     select_row(e, 0);
 }
 
+static LLVMValueRef in_steps(Emit *e, LLVMValueRef points)
+{
+    return LLVMBuildAnd(e->builder, points, emit_i64(e, -(int64_t)RANGE_STEP), "");
+}
+
+/* Of a tile that needs not all of k, what it needs; of one whose sums nothing wants, a step. */
+static void bound_runs(Emit *e, const Rows *rows, const Columns *columns)
+{
+    const Schedule *s = e->schedule;
+    Runs *runs = &rows->tile->run;
+    int64_t constant, extent = runs->extent[0];
+    Affine of_row = affine_axis(s->tile[0].axis);
+    LLVMValueRef row = affine_value(e, &of_row, &constant), all = emit_i64(e, extent);
+    emit_at(e, e->depth);
+    row = row ? LLVMBuildAdd(e->builder, row, emit_i64(e, constant), "") : emit_i64(e, constant);
+    LLVMValueRef end = LLVMBuildAdd(e->builder, row, emit_i64(e, rows->count), "");
+    runs->divisor[0] = RANGE_STEP;
+    if (s->range > 0) {
+        end = LLVMBuildAdd(e->builder, end, emit_i64(e, RANGE_STEP - 1), "");
+        runs->to[0] = emit_smaller(e, in_steps(e, end), all);
+    } else if (s->range < 0) {
+        runs->from[0] = in_steps(e, row);
+    } else {
+        LLVMValueRef last =
+            LLVMBuildAdd(e->builder, columns->index, emit_i64(e, rows->tile->column - 1), "");
+        LLVMValueRef is_wanted =
+            s->wanted > 0 ? LLVMBuildICmp(e->builder, LLVMIntSLT, columns->index, end, "")
+                          : LLVMBuildICmp(e->builder, LLVMIntSGE, last, row, "");
+        runs->to[0] = LLVMBuildSelect(e->builder, is_wanted, all, emit_i64(e, RANGE_STEP), "");
+    }
+}
+
 static void sum_runs(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
 {
     bind_k(e, rows->tile, &rows->tile->run);
+    if (e->schedule->range || e->schedule->wanted) bound_runs(e, rows, columns);
     sum_over(e, rows, columns, sum, 0);
     release_k(e, rows->tile);
 }
@@ -333,7 +367,7 @@ static void emit_tile(Emit *e, const Rows *rows, LLVMValueRef index)
 {
     const Schedule *s = e->schedule;
     Tile *t = rows->tile;
-    Columns columns = {.level = e->depth};
+    Columns columns = {.index = index, .level = e->depth};
     emit_at(e, e->depth);
     for (uint32_t v = 0; v < s->vectors; v++)
         columns.mask[v] = s->vector.id ? column_mask(e, t, index, v) : NULL;

@@ -58,6 +58,9 @@ static const char *check_special(const Kernel *kernel, const ScalarNode *node)
     case SCALAR_select:
         if (has_types(kernel, node, TYPE_bool, node->type, node->type, TYPE_none)) return NULL;
         return "takes a bool and two of its own type";
+    case SCALAR_zero_unless:
+        if (has_types(kernel, node, TYPE_bool, node->type, TYPE_none, TYPE_none)) return NULL;
+        return "takes a bool and one of its own type";
     case SCALAR_bits:
         if ((first == TYPE_f32 || is_word(first)) &&
             (node->type == TYPE_f32 || is_word(node->type)))

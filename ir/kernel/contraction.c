@@ -70,15 +70,26 @@ static bool parallel_axes(const Kernel *kernel, uint32_t *parallel)
 
 static void swap_sides(Contraction *found)
 {
-    Scalar a = found->a;
+    Scalar a = found->a, a_where = found->a_where;
     uint32_t m = found->m;
     *found = (Contraction){.sum = found->sum,
                            .a = found->b,
                            .b = a,
+                           .a_where = found->b_where,
+                           .b_where = a_where,
                            .m = found->n,
                            .n = m,
                            .batch = found->batch,
                            .k = found->k};
+}
+
+/* Takes the promise off a factor; returns where it is not 0. */
+static Scalar take_promise(const Kernel *kernel, Scalar *factor)
+{
+    const ScalarNode *node = &kernel->scalar.at[factor->id];
+    if (node->op != SCALAR_zero_unless) return (Scalar){0};
+    *factor = node->argument[1];
+    return node->argument[0];
 }
 
 static bool recognize(const Kernel *kernel, bool *live, Contraction *found)
@@ -105,6 +116,8 @@ static bool recognize(const Kernel *kernel, bool *live, Contraction *found)
     if (!has_load(kernel, live, a) || !has_load(kernel, live, b)) return false;
 
     uint32_t contiguous = contiguous_axes(kernel);
+    found->a_where = take_promise(kernel, &found->a);
+    found->b_where = take_promise(kernel, &found->b);
     if (!(found->n & contiguous) && (found->m & contiguous || !found->n)) swap_sides(found);
     return true;
 }

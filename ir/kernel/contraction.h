@@ -13,7 +13,8 @@
 
 typedef struct Contraction {
     Scalar sum;  /* the reduce */
-    Scalar a, b; /* its factors */
+    Scalar a, b; /* its factors, less the promise that they are 0 */
+    Scalar a_where, b_where; /* wherever these are false; {0}: nothing is promised */
     uint32_t m,
         n; /* parallel axes that only a (m) or only b (n) depends on, as bit sets; n is never empty, and is the side
                          whose axes contain the axis along which the first store is contiguous, if any does */

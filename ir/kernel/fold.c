@@ -71,6 +71,7 @@ static Scalar fold_logic(Kernel *kernel, const ScalarNode *node)
     case SCALAR_select:
         if (y.id == z.id || is_number(kernel, x, 1)) return y;
         return is_number(kernel, x, 0) ? z : (Scalar){0};
+    case SCALAR_zero_unless: return is_number(kernel, x, 1) ? y : (Scalar){0};
     default: return (Scalar){0};
     }
 }

@@ -51,6 +51,10 @@ void plan_rounds(const Planning *p, Schedule *s);
 void plan_copied_blocks(const Planning *p, Schedule *s);
 int64_t plan_box_bytes(const Schedule *s);
 
+/* schedule_ranges.c: Schedule's `range`, if these are the rows of tiles, and `wanted`. */
+int plan_range(const Planning *p, const Contraction *of, Axis row);
+int plan_wanted(const Planning *p, const Schedule *s);
+
 /* schedule_tasks.c */
 void plan_tasks(const Planning *p, const Candidate *c, Schedule *s);
 void plan_fit_panels(const Planning *p, Schedule *s);

@@ -242,6 +242,7 @@ static Number evaluate_bits(Type type, Type of, Number x)
 Number scalar_evaluate(ScalarOp op, Type type, Type of, const Number argument[3])
 {
     if (op == SCALAR_select) return argument[0].whole ? argument[1] : argument[2];
+    if (op == SCALAR_zero_unless) return argument[0].whole ? argument[1] : (Number){0};
     if (op == SCALAR_cast) return number_cast(of, type, argument[0]);
     if (op == SCALAR_bits) return evaluate_bits(type, of, argument[0]);
     if (scalar_info[op].types == SCALAR_TYPES_compare)

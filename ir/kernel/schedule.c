@@ -538,6 +538,7 @@ void schedule_print(Text *out, const Schedule *s)
                  s->copy_count, s->pack_a, s->a_rows);
         text_add(out, "  k %" PRId64 ", around %u, block %" PRId64 "\n", s->k, s->k_outer,
                  s->k_block);
+        if (s->range || s->wanted) text_add(out, "  range %d, wanted %d\n", s->range, s->wanted);
         if (s->products) {
             text_add(out, "  products %d, pairs ", s->products);
             print_axis(out, s->pair);

@@ -36,6 +36,8 @@ typedef struct ScheduleChoice {
 #undef CHOICE
 } ScheduleChoice;
 
+#define RANGE_STEP 8
+
 #define CHOICE_MOST 24 /* schedules that are worth measuring, at most */
 
 /* One factor of the task space: blocks of an axis. */
@@ -115,6 +117,9 @@ typedef struct Schedule {
     bool waits;
     uint32_t k_outer;
     int64_t k_block;
+    /* The only reduction axis need not be run over whole, but in multiples of RANGE_STEP: range 1: for a row only up to the point of the row's
+     * own number, -1: only from there on.  wanted 1: for sums of which a column's number is at most a row's, -1: at least; 0: all. */
+    int range, wanted;
     int64_t k;           /* points of the reduction axes in a block; pairs: with the zeros behind them */
     /* Factors of bf16 that are multiplied by more than one: both are packed, a [row][k] and b [panel][k / 2][lane][2], the
      * reduction axes in their order but for `pair`, which is the innermost and has an even number of points there. */

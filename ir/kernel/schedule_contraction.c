@@ -258,6 +258,7 @@ static double candidate_cost(const Planning *p, Candidate *c)
     double others = (double)(plan_points(p, c->of.n | c->of.batch) / extent);
     double k = (double)p->k, m = (double)plan_points(p, c->of.m);
     double products = plan_tile(p, c, &s) * panels * k;
+    if (s.tile_count == 1 && plan_range(p, &c->of, s.tile[0].axis)) products *= 0.5;
 
     c->reading = plan_reads_along(p, c->of.b, c->vector)    ? READ_contiguous
                  : plan_reads_along(p, c->of.b, p->inner_k) ? READ_transposed
@@ -279,6 +280,8 @@ static void swap_sides(Contraction *of)
     Contraction old = *of;
     of->a = old.b;
     of->b = old.a;
+    of->a_where = old.b_where;
+    of->b_where = old.a_where;
     of->m = old.n;
     of->n = old.m;
 }
@@ -496,10 +499,13 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     s.width = best->vector.id ? p->target->lanes : 1;
     s.vectors = best->vectors;
     plan_tile(p, best, &s);
-    if (is_outer) plan_outer(p, &s);
-    if (!is_outer) plan_cut(p, best, &s);
+    if (s.tile_count == 1) s.range = plan_range(p, &s.of, s.tile[0].axis);
+    s.wanted = plan_wanted(p, &s);
+    bool is_cut = !s.range && !s.wanted;
+    if (is_outer && is_cut) plan_outer(p, &s);
+    if (!is_outer && is_cut) plan_cut(p, best, &s);
     choose_packing(p, best, &s);
-    plan_rounds(p, &s);
+    if (is_cut) plan_rounds(p, &s);
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);

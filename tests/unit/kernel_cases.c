@@ -127,6 +127,64 @@ static Kernel *product(Arena *arena, Type type, int64_t m, int64_t n, int64_t k,
     return kernel;
 }
 
+typedef enum Masking {
+    MASK_strictly = 1, /* < rather than <= */
+    MASK_from = 2,     /* the other way round */
+    MASK_b = 4,        /* b by its column rather than a by its row */
+    MASK_stored = 8,   /* what is stored, and no factor */
+    MASKINGS = 16
+} Masking;
+
+static Scalar order(Kernel *kernel, Affine x, Affine y, int masking)
+{
+    Scalar index[] = {kernel_index(kernel, masking & MASK_from ? y : x),
+                      kernel_index(kernel, masking & MASK_from ? x : y)};
+    return kernel_apply(kernel, masking & MASK_strictly ? SCALAR_less : SCALAR_less_equal,
+                        TYPE_bool, index);
+}
+
+/* A factor that is 0, and known to be, unless the point of k and the row are in order; or a result that wants its sum only then. */
+static Kernel *masked_product(Arena *arena, int64_t m, int64_t n, int64_t k, int masking)
+{
+    Kernel *kernel = kernel_new(arena);
+    Affine i = affine_axis(kernel_axis(kernel, AXIS_parallel, m));
+    Affine j = affine_axis(kernel_axis(kernel, AXIS_parallel, n));
+    Affine l = affine_axis(kernel_axis(kernel, AXIS_reduction, k));
+    Scalar zero = kernel_constant(kernel, TYPE_f32, 0);
+    Scalar factor[] = {load_matrix(kernel, TYPE_f32, i, l, m, k),
+                       load_matrix(kernel, TYPE_f32, l, j, k, n)};
+    if (!(masking & MASK_stored)) {
+        Scalar *masked = &factor[(masking & MASK_b) != 0];
+        Scalar where = order(kernel, l, masking & MASK_b ? j : i, masking);
+        *masked = kernel_apply(kernel, SCALAR_select, TYPE_f32, (Scalar[]){where, *masked, zero});
+        *masked = kernel_apply(kernel, SCALAR_zero_unless, TYPE_f32, (Scalar[]){where, *masked});
+    }
+    Scalar value =
+        kernel_reduce(kernel, REDUCE_add, 4, kernel_apply(kernel, SCALAR_mul, TYPE_f32, factor));
+    if (masking & MASK_stored) {
+        Scalar where = order(kernel, j, i, masking);
+        value = kernel_apply(kernel, SCALAR_select, TYPE_f32, (Scalar[]){where, value, zero});
+    }
+    Access access = {.rank = 2, .stride = {n, 1}};
+    access.at[0] = (Coordinate){.affine = i, .divisor = 1, .extent = m};
+    access.at[1] = (Coordinate){.affine = j, .divisor = 1, .extent = n};
+    access.buffer = kernel_buffer(kernel, TYPE_f32, m * n, true);
+    kernel_store(kernel, &access, value, false);
+    return kernel;
+}
+
+/* Square and not; sizes that tiles and steps divide, and that they do not. */
+static void masked_products(const CaseSink *sink)
+{
+    static const int64_t extent[][3] = {{64, 64, 64}, {37, 40, 56}, {80, 33, 48}, {13, 70, 20}};
+    for (int i = 0; i < 4; i++)
+        for (int masking = 0; masking < MASKINGS; masking++)
+            sink->take(
+                sink->user,
+                masked_product(sink->arena, extent[i][0], extent[i][1], extent[i][2], masking),
+                (uint64_t)masking);
+}
+
 static void each_product(const CaseSink *sink, Type type)
 {
     static const int64_t extent[] = {1, 2, 3, 15, 16, 17, 33, 70};
@@ -331,6 +389,7 @@ const CaseGroup case_groups[] = {
     {"contractions", contractions, false},
     {"filterings", filterings, false},
     {"products", products, false},
+    {"masked_products", masked_products, false},
     {"products_of_bf16", products_of_bf16, false},
     {"small_caches", small_caches, true},
     {"filterings_in_small_caches", filterings, true},

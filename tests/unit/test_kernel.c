@@ -208,7 +208,8 @@ END_TEST
 static double folded(ScalarOp op, Type type, Type of, double x, double y, double z)
 {
     Kernel *kernel = kernel_new(arena);
-    Scalar first = kernel_constant(kernel, op == SCALAR_select ? TYPE_bool : of, x);
+    bool takes_bool = op == SCALAR_select || op == SCALAR_zero_unless;
+    Scalar first = kernel_constant(kernel, takes_bool ? TYPE_bool : of, x);
     Scalar second = kernel_constant(kernel, of, y), third = kernel_constant(kernel, of, z);
     Scalar result = kernel_apply(kernel, op, type, (Scalar[]){first, second, third});
     ck_assert_int_eq(kernel->scalar.at[result.id].op, SCALAR_constant);
@@ -245,6 +246,8 @@ START_TEST(constants_fold_as_they_run)
     ck_assert(folded(SCALAR_cast, TYPE_bool, TYPE_f32, 0.25, 0, 0) == 1);
     ck_assert(folded(SCALAR_less_equal, TYPE_bool, TYPE_f32, 2, 2, 0) == 1);
     ck_assert(folded(SCALAR_select, TYPE_f32, TYPE_f32, 0, 2, 3) == 3);
+    ck_assert(folded(SCALAR_zero_unless, TYPE_f32, TYPE_f32, 0, 2, 0) == 0);
+    ck_assert(folded(SCALAR_zero_unless, TYPE_f32, TYPE_f32, 1, 2, 0) == 2);
 }
 END_TEST
 
@@ -370,15 +373,9 @@ END_TEST
 START_TEST(hashes_follow_structure)
 {
     static const char *const change[][2] = {
-        {"axis i 6", "axis i 7"},
-        {"k 4 reduction", "k 4"},
-        {"f32[64]", "f32[65]"},
-        {"-0.5", "-0.25"},
-        {"b4 + 6", "b4 + 5"},
-        {"max k", "min k"},
-        {"b0 + 4", "b0 + 5"},
-        {"+= %12", "= %12"},
-        {"7 : i32", "8 : i32"},
+        {"axis i 6", "axis i 7"}, {"k 4 reduction", "k 4"}, {"f32[64]", "f32[65]"},
+        {"-0.5", "-0.25"},        {"b4 + 6", "b4 + 5"},     {"max k", "min k"},
+        {"b0 + 4", "b0 + 5"},     {"+= %12", "= %12"},      {"7 : i32", "8 : i32"},
     };
     Kernel *kernel = kernel_of(everything), *same = kernel_of(everything);
     *list_add(arena, &same->span) = (Span){1, 2, 3};

@@ -202,6 +202,42 @@ START_TEST(rows_stay_where_panels_lie_side_by_side)
 }
 END_TEST
 
+static Schedule attention(const char *condition, const char *factor, const char *stored,
+                          Arena *arena)
+{
+    Text text = {.arena = arena};
+    text_add(&text,
+             "kernel {\n axis i 8\n axis j 256\n axis k 256\n axis l 256 reduction\n"
+             " buffer b0 f32[524288]\n buffer b1 f32[524288]\n buffer b2 f32[524288] out\n"
+             " %%1 = load b0 [65536*i + 256*j + l : 524288] : f32\n"
+             " %%2 = load b1 [65536*i + k + 256*l : 524288] : f32\n"
+             " %%3 = index %s : i32\n %%4 = index j : i32\n %%5 = %s %%3, %%4 : bool\n"
+             " %%6 = zero_unless %%5, %%1 : f32\n %%7 = mul %s, %%2 : f32\n"
+             " %%8 = reduce add l %%7 : f32\n %%9 = constant -1 : f32\n"
+             " %%10 = select %%5, %%8, %%9 : f32\n"
+             " store b2 [65536*i + 256*j + k : 524288] = %s\n}\n",
+             strcmp(factor, "%6") ? "k" : "l", condition, factor, stored);
+    const Kernel *kernel = parsed(text_done(&text), arena);
+    Contraction contraction;
+    ck_assert(contraction_of(kernel, &contraction));
+    ck_assert_uint_eq(contraction.a.id, 1);
+    return schedule_default(kernel, &contraction, &machine, NULL, NULL, arena);
+}
+
+START_TEST(sums_end_where_the_rest_is_nothing)
+{
+    Arena *arena = arena_open(&host_default);
+    ck_assert_int_eq(attention("less_equal", "%6", "%8", arena).range, 1);
+    ck_assert_int_eq(attention("less", "%6", "%8", arena).range, 1);
+    ck_assert_int_eq(attention("equal", "%6", "%8", arena).range, 0);
+    ck_assert_int_eq(attention("less_equal", "%1", "%8", arena).range, 0);
+    ck_assert_int_eq(attention("less_equal", "%1", "%10", arena).wanted, 1);
+    ck_assert_int_eq(attention("less_equal", "%1", "%8", arena).wanted, 0);
+    ck_assert_int_eq(attention("equal", "%1", "%10", arena).wanted, 0);
+    arena_close(arena);
+}
+END_TEST
+
 static bool same_text(const Schedule *a, const Schedule *b, Arena *arena)
 {
     Text x = {.arena = arena}, y = {.arena = arena};
@@ -276,6 +312,7 @@ Suite *suite_schedule(void)
     tcase_add_test(tests, what_lies_across_is_stored_by_blocks);
     tcase_add_test(tests, guards_are_copied_inside_a_loop_over_images);
     tcase_add_test(tests, rows_stay_where_panels_lie_side_by_side);
+    tcase_add_test(tests, sums_end_where_the_rest_is_nothing);
     tcase_add_test(tests, choices_keep_the_rules);
     tcase_add_test(tests, choices_are_written);
     suite_add_tcase(suite, tests);
