@@ -342,6 +342,7 @@ static int64_t bytes_of_sums(const Planning *p)
 static void choose_columns(const Planning *p, Schedule *s)
 {
     int64_t extent = extent_of(p->kernel, s->vector), width = s->width;
+    if (p->target->registers > FEW_REGISTERS) return;
     if (!s->vector.id || s->minor.id || !p->has_reduce || extent <= width) return;
     int64_t bytes = bytes_of_sums(p);
     if (!bytes) return;

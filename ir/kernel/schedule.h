@@ -8,9 +8,10 @@
 /* Elements between lanes that are worth loads of all between them. */
 #define MOST_APART 4
 
-/* Operations on an element from which two vectors at a time pay: the long chain of one leaves units idle, and both share the loads
- * of constants. */
+/* Operations on an element from which two vectors at a time pay, where registers are so few that constants are loaded again and again:
+ * the long chain of one leaves units idle, and both share those loads. */
 #define MANY_OPERATIONS 24
+#define FEW_REGISTERS   16
 
 /* The machine, as far as schedules care. */
 typedef struct ScheduleTarget {
@@ -36,6 +37,7 @@ typedef struct ScheduleChoice {
 #undef CHOICE
 } ScheduleChoice;
 
+/* Points of k of which loops that end early, or begin late, take multiples. */
 #define RANGE_STEP 8
 
 #define CHOICE_MOST 24 /* schedules that are worth measuring, at most */

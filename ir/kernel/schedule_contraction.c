@@ -482,7 +482,7 @@ bool plan_finishes_in_loop(const Planning *p, const Schedule *s)
 static bool finishes_in_pairs(const Planning *p, const Schedule *s)
 {
     uint32_t operations = 0;
-    if (s->width == 1 || s->vectors % 2) return false;
+    if (p->target->registers > FEW_REGISTERS || s->width == 1 || s->vectors % 2) return false;
     if (plan_extent(p, s->vector) % (s->vectors * s->width)) return false;
     for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
         if (p->finishes[i] && p->kernel->scalar.at[i].op != SCALAR_load)

@@ -401,9 +401,17 @@ Buffers guarded_buffers(const Kernel *kernel, bool at_begin, Arena *arena)
     return buffers;
 }
 
+static bool has_promise(const Kernel *kernel)
+{
+    for (uint32_t i = 1; i < kernel->scalar.count; i++)
+        if (kernel->scalar.at[i].op == SCALAR_zero_unless) return true;
+    return false;
+}
+
+/* What is promised to be 0 may be left out of a sum or be multiplied, which is the same but for infinities and NaN. */
 Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena *arena)
 {
-    Generator g = {.state = seed * 77 + 5, .is_whole = is_whole};
+    Generator g = {.state = seed * 77 + 5, .is_whole = is_whole || has_promise(kernel)};
     Buffers buffers = guarded_buffers(kernel, seed % 2, arena);
     for (uint32_t i = 0; i < buffers.count; i++)
         fill(&g, kernel->buffer.at[i].type, buffers.at[i], kernel->buffer.at[i].elements);

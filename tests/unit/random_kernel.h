@@ -23,7 +23,7 @@ typedef struct Buffers {
 } Buffers;
 
 Buffers guarded_buffers(const Kernel *kernel, bool at_begin, Arena *arena);
-/* They begin there for odd seeds.  is_whole: floats are small integers. */
+/* They begin there for odd seeds.  is_whole: floats are small integers; so they are where the kernel promises zeros. */
 Buffers random_buffers(const Kernel *kernel, uint64_t seed, bool is_whole, Arena *arena);
 void buffers_free(Buffers *buffers);
 /* Index of the first buffer that differs (NaN equals NaN), or -1; *element: where. */

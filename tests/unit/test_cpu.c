@@ -57,18 +57,10 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
     free(scratch);
 }
 
-static bool has_promise(const Kernel *kernel)
-{
-    for (uint32_t i = 1; i < kernel->scalar.count; i++)
-        if (kernel->scalar.at[i].op == SCALAR_zero_unless) return true;
-    return false;
-}
-
-/* Where there is no fused product, sums of products agree only as long as they are exact: on small integers.  And what is promised to be
- * 0 may be left out or multiplied, which is the same but for infinities and NaN. */
+/* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
 static Buffers buffers_for(Bench *bench, const Kernel *kernel, const Plan *plan, uint64_t seed)
 {
-    bool is_whole = plan->schedule.contraction && (!bench->target.has_fma || has_promise(kernel));
+    bool is_whole = plan->schedule.contraction && !bench->target.has_fma;
     return random_buffers(kernel, seed, is_whole, bench->arena);
 }
 
