@@ -13,8 +13,11 @@
 /* So many results keep any machine's threads busy without splitting: 64 results one by one, or as many tiles of 8 x 32. */
 #define OUTPUTS_FEW       64
 #define OUTPUTS_FEW_TILES (64 * 8 * 32)
-/* A part of a contraction is at least so many terms long, and all partial results fit a second-level cache (1 MiB). */
-#define PART_TERMS        2048
+/* A part of a contraction is at least so many terms long: the fewer its results, which are stored and added, the fewer; so that what it reads
+ * may still be in the second-level cache, where it has been computed.  And all partial results fit one (1 MiB). */
+#define PART_TERMS_LEAST  1024
+#define PART_TERMS_MOST   2048
+#define RESULTS_A_TERM    8
 #define PART_RESULTS      ((int64_t)1 << 18)
 #define PARTS_MOST        64
 /* How far a number of parts may be from what was wanted, either way.  Of reductions the outermost axis is cut if at all
@@ -158,7 +161,8 @@ static Value split_contraction(Graph *out, const Graph *in, Value value, const V
     if (!outputs || outputs >= OUTPUTS_FEW_TILES || terms <= TERMS_LONG) return (Value){0};
     if (a->rank == MAX_RANK || b->rank == MAX_RANK || y->rank == MAX_RANK) return (Value){0};
 
-    int64_t wanted = terms / PART_TERMS;
+    int64_t part = PART_TERMS_LEAST + outputs / RESULTS_A_TERM;
+    int64_t wanted = terms / (part < PART_TERMS_MOST ? part : PART_TERMS_MOST);
     if (wanted > PARTS_MOST) wanted = PARTS_MOST;
     if (wanted > PART_RESULTS / outputs) wanted = PART_RESULTS / outputs;
     /* The outermost axis of the larger operand, so that each part reads one stretch of it. */
