@@ -126,13 +126,13 @@ void grad_sum(Autodiff *d, Value y, Value dy)
 }
 
 /* Numbers the elements that are reduced to one, the first highest and the last 1: the first of some has the largest
- * number.  Windows of pooling need a byte. */
-static Value backwards(Graph *graph, Axes axes, const Shape *shape)
+ * number. */
+static Value backwards(Graph *graph, Axes axes, const Shape *shape, int64_t *count)
 {
-    int64_t count = 1;
+    *count = 1;
     for (int i = 0; i < axes.count; i++)
-        count *= shape->extent[axes.at[i]];
-    Value number = ir_constant(graph, TYPE_i32, *shape, (double)count);
+        *count *= shape->extent[axes.at[i]];
+    Value number = ir_constant(graph, TYPE_i32, *shape, (double)*count);
     int64_t stride = 1;
     for (int i = axes.count; i-- > 0;) {
         Value at = ir_iota(graph, TYPE_i32, *shape, axes.at[i]);
@@ -141,6 +141,12 @@ static Value backwards(Graph *graph, Axes axes, const Shape *shape)
         number = ir_sub(graph, number, steps);
         stride *= shape->extent[axes.at[i]];
     }
+    return number;
+}
+
+/* Windows of pooling need a byte, where numbers are stored; they are computed in words, as wide as what is compared. */
+static Value stored_number(Graph *graph, Value number, int64_t count)
+{
     return ir_cast(graph, number, count <= UINT8_MAX ? TYPE_u8 : TYPE_i32);
 }
 
@@ -154,11 +160,13 @@ void grad_reduce_max(Autodiff *d, Value y, Value dy)
 
     Value maximum = spread(graph, y, axes, &shape);
     Value wins = ir_equal(graph, x, maximum);
-    Value number = backwards(graph, axes, &shape);
+    int64_t count;
+    Value number = backwards(graph, axes, &shape, &count);
     Value none = ir_like(graph, number, 0);
     Value winner = ir_select(graph, wins, number, none);
-    Value first = ir_reduce_max(graph, winner, axes);
-    Value chosen = ir_equal(graph, number, spread(graph, first, axes, &shape));
+    Value first = stored_number(graph, ir_reduce_max(graph, winner, axes), count);
+    Value chosen =
+        ir_equal(graph, stored_number(graph, number, count), spread(graph, first, axes, &shape));
     Value zero = ir_like(graph, x, 0);
     flow(d, x, ir_select(graph, chosen, spread(graph, dy, axes, &shape), zero));
 }
