@@ -319,25 +319,6 @@ static Candidate choose_vector(const Planning *p, const Contraction *contraction
     return best;
 }
 
-/* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
-static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
-{
-    int64_t m = plan_points(p, c->of.m), tiles = plan_ceiling(m, s->rows);
-    int64_t column = s->k * s->vectors * s->width * 4;
-    int64_t columns =
-        s->width == 1 ? 1 : plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
-    s->panels = 1;
-    s->pack = s->width > 1 && (c->reading != READ_contiguous || (tiles >= 4 && columns > 1) ||
-                               (tiles > 1 && is_computed(p, c->of.b)));
-    if (p->choice.pack_b && s->width > 1 && c->reading == READ_contiguous)
-        s->pack = p->choice.pack_b == 2;
-    s->pack_transposed = s->pack && c->reading == READ_transposed;
-    if (!s->pack) return;
-    int64_t fitting =
-        p->choice.panels ? p->choice.panels : p->target->l2 / 2 / (column ? column : 1);
-    s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
-}
-
 bool schedule_is_far(const Kernel *kernel, Scalar factor, Axis k, Arena *arena)
 {
     const bool *needed = kernel_needed(kernel, factor, arena);
@@ -349,6 +330,34 @@ bool schedule_is_far(const Kernel *kernel, Scalar factor, Axis k, Arena *arena)
             return true;
     }
     return false;
+}
+
+/* Whether all that tiles read of b for a point of the loops around them is one stretch of memory that stays in the first-level cache. */
+static bool lies_close(const Planning *p, const Candidate *c, const Schedule *s)
+{
+    return c->reading == READ_contiguous &&
+           !schedule_is_far(p->kernel, c->of.b, p->inner_k, p->arena) &&
+           s->k * plan_extent(p, s->vector) * 4 <= p->target->l1 / 2;
+}
+
+/* Packing pays where the panel is used by several tiles or reading in place is slow; b is evaluated once an element then. */
+static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
+{
+    int64_t m = plan_points(p, c->of.m), tiles = plan_ceiling(m, s->rows);
+    int64_t column = s->k * s->vectors * s->width * 4;
+    int64_t columns =
+        s->width == 1 ? 1 : plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
+    s->panels = 1;
+    s->pack = s->width > 1 && (c->reading != READ_contiguous ||
+                               (tiles >= 4 && columns > 1 && !lies_close(p, c, s)) ||
+                               (tiles > 1 && is_computed(p, c->of.b)));
+    if (p->choice.pack_b && s->width > 1 && c->reading == READ_contiguous)
+        s->pack = p->choice.pack_b == 2;
+    s->pack_transposed = s->pack && c->reading == READ_transposed;
+    if (!s->pack) return;
+    int64_t fitting =
+        p->choice.panels ? p->choice.panels : p->target->l2 / 2 / (column ? column : 1);
+    s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
 }
 
 /* Whether rows that lie along memory are worth bringing together: several panels read them, each step over k is another line, and

@@ -45,16 +45,18 @@ static void cut_into(const Planning *p, Schedule *s, int64_t points)
     s->k = block * inside;
 }
 
-/* Where steps over k lie far apart in both factors and are many, tiles see them block by block, packed. */
+/* Where steps over k are many and lie far apart in both factors, or panels of all of them would not stay in the second-level cache,
+ * tiles see them block by block, packed. */
 static void cut_far(const Planning *p, Schedule *s)
 {
+    bool is_long = p->k * s->vectors * s->width * 4 > p->target->l2 / 2;
     int64_t block = p->choice.k_block ? p->choice.k_block : CUT_PER_LANE * p->target->lanes;
     if (!s->vector.id || s->tile_count != 1) return;
     if (p->k < (p->choice.k_block ? block + 1 : CUT_FROM * block)) return;
     if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return;
-    if (!p->choice.k_block && (plan_reads_along(p, s->of.a, p->inner_k) ||
-                               !plan_reads_along(p, s->of.a, s->tile[0].axis)))
-        return;
+    bool is_along_rows =
+        !plan_reads_along(p, s->of.a, p->inner_k) && plan_reads_along(p, s->of.a, s->tile[0].axis);
+    if (!p->choice.k_block && !is_long && !is_along_rows) return;
     cut_into(p, s, block);
 }
 
