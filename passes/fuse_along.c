@@ -137,6 +137,7 @@ static uint32_t group_of_operand(const Fuse *f, Value x, Value from, int depth)
         Value y = node->argument[i];
         const Sites *sites = f->sites[y.id];
         if (graph_node(f->graph, y)->shape != graph_node(f->graph, x)->shape) continue;
+        if (fusion_is_index(f->graph, y)) continue; /* every kernel has it */
         for (uint32_t k = 0; sites && k < sites->count; k++) {
             uint32_t group = sites->at[k].group;
             const Growing *growing = &f->growing.at[group];

@@ -172,6 +172,32 @@ START_TEST(stores_along_make_no_cycle)
 }
 END_TEST
 
+/* A condition on indices is computed wherever it is used, and binds what it chooses to no other kernel that uses it: here to its product. */
+START_TEST(indices_bind_no_kernels)
+{
+    const char text[] = "entry predict (x: f32[64, 64], y: f32[64, 64]) {\n"
+                        "  %1 = iota 0 : i32[64, 64]\n"
+                        "  %2 = iota 1 : i32[64, 64]\n"
+                        "  %3 = less_equal %2, %1 : bool[64, 64]\n"
+                        "  %4 = constant 0 : f32[64, 64]\n"
+                        "  %5 = select %3, x, %4 : f32[64, 64]\n"
+                        "  %6 = dot y, y mk,nk->mn : f32[64, 64]\n"
+                        "  %7 = select %3, %6, %4 : f32[64, 64]\n"
+                        "  output b = %7\n"
+                        "  output a = %5\n"
+                        "}\n";
+    Lowering *l = lowering_run(text, NEAR);
+    ck_assert_uint_eq(l->module->call.count, 2);
+    for (uint32_t i = 0; i < l->module->kernel.count; i++) {
+        const Kernel *kernel = l->module->kernel.at[i];
+        ck_assert_uint_eq(kernel->store.count, 1);
+        for (uint32_t k = 0; k < kernel->buffer.count; k++)
+            ck_assert_int_ne(kernel->buffer.at[k].type, TYPE_bool);
+    }
+    lowering_close(l);
+}
+END_TEST
+
 /* What one kernel may not hold together. */
 static const struct Apart {
     const char *why, *text;
@@ -356,6 +382,7 @@ Suite *suite_fuse(void)
     tcase_add_test(tests, an_epilogue_joins_its_product);
     tcase_add_test(tests, a_product_is_never_a_factor);
     tcase_add_test(tests, stores_along_make_no_cycle);
+    tcase_add_test(tests, indices_bind_no_kernels);
     tcase_add_loop_test(tests, what_does_not_fit_is_apart, 0, sizeof apart / sizeof *apart);
     tcase_add_test(tests, nothing_fused_is_a_kernel_for_each_value);
     tcase_add_test(tests, sibling_sums_are_one_pass);
