@@ -210,7 +210,8 @@ static void finish_rows(Emit *e, Finish f, uint32_t at)
             place = LLVMBuildAdd(e->builder, place, emit_i64(e, v), "");
             LLVMValueRef sum =
                 LLVMBuildLoad2(e->builder, type, step_pointer(e, f.type, f.sums, place), "");
-            LLVMSetAlignment(sum, 1); /* a place is aligned to one vector, if at all */
+            if (once > 1)
+                LLVMSetAlignment(sum, 1); /* places are aligned to one vector, if at all */
             finish_vector(e, sum);
         }
         return;

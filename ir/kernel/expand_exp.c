@@ -58,26 +58,17 @@ Scalar expand_expm1(Kernel *k, const ScalarNode *node)
     return SELECT(is_tiny, x, SELECT(is_near, reduced.less_one, ADD(half, half)));
 }
 
-/* ((exp(2 r) - 1) / 2 - r) / r^2 for |r| <= 0.1734: exp_series at 2 r. */
-static const double tanh_series[] = {1.0,           0x1.555554p-1, 0x1.5554f8p-2,
-                                     0x1.1112d6p-3, 0x1.6d3a4ap-5, 0x1.9e77a8p-7};
-
-/* At most 2.5 ULP, of which the rounding of h + 1 takes one.  tanh |x| = h / (h + 1) for h = (exp(2 |x|) - 1) / 2, which is
- * exact near 0 and never above 1: no second formula, no choice between them.  |x| = n ln 2 / 2 + r; the error of ln 2 in f32, times n,
- * is small beside r or does not matter any more. */
+/* At most 2.5 ULP, of which the rounding of h + 2 takes one.  tanh |x| = h / (h + 2) for h = exp(2 |x|) - 1, which is exact near 0
+ * and never above 1: no second formula, no choice between them. */
 Scalar expand_tanh(Kernel *k, const ScalarNode *node)
 {
     Scalar x = node->argument[0];
     Scalar within = TWO(min, ONE(abs, x), REAL(10)); /* where tanh has long been 1 */
-    Scalar shifted = FMA(within, REAL(2 / M_LN2), REAL(ROUNDING_MAGIC));
-    Scalar whole = SUB(shifted, REAL(ROUNDING_MAGIC));
-    Scalar r = FMA(whole, REAL(-M_LN2 / 2), within);
-    Scalar less_one = FMA(POLYNOMIAL(r, tanh_series), MUL(r, r), r);
-    Scalar n = SUB(BITS(shifted, TYPE_i32), BITS(REAL(ROUNDING_MAGIC), TYPE_i32));
-    Scalar power = math_power_of_two(k, n), half = REAL(0.5);
-    Scalar h = FMA(power, less_one, FMA(power, half, ONE(neg, half)));
+    Reduced reduced = reduce_exp(k, ADD(within, within), (Scalar){0});
+    Scalar power = math_power_of_two(k, reduced.n);
+    Scalar h = FMA(power, reduced.less_one, SUB(power, REAL(1)));
+    Scalar size = TWO(div, h, ADD(h, REAL(2)));
     Scalar sign = TWO(bit_and, BITS(x, TYPE_i32), WORD(INT32_MIN));
-    Scalar size = TWO(div, h, ADD(h, REAL(1)));
     return BITS(TWO(bit_or, BITS(size, TYPE_i32), sign), TYPE_f32);
 }
 

@@ -85,6 +85,17 @@ static Coordinate padded(Affine y, Affine tap, int64_t extent, int64_t padding)
     return (Coordinate){.affine = at, .divisor = 1, .extent = extent, .guarded = padding > 0};
 }
 
+/* The image, [n, i, y, x] at a tap. */
+static Scalar load_image(Kernel *kernel, Convolution c, const Affine *point, Affine u, Affine v)
+{
+    int64_t extent[] = {c.batch, c.channels, c.side, c.side};
+    uint32_t buffer = kernel_buffer(kernel, TYPE_f32, elements_of(4, extent), false);
+    Access at = access_at(buffer, 4, point, extent);
+    at.at[2] = padded(point[2], u, c.side, c.padding);
+    at.at[3] = padded(point[3], v, c.side, c.padding);
+    return kernel_load(kernel, &at);
+}
+
 /* Forward, NCHW: y[n, o, y, x] = relu(bias[o] + sum of w[o, c, u, v] * x[n, c, y + u - p, x + v - p]). */
 Kernel *typical_convolution(Arena *arena, Convolution c)
 {
@@ -99,13 +110,9 @@ Kernel *typical_convolution(Arena *arena, Convolution c)
     Affine v = axis(kernel, AXIS_reduction, c.taps, &reduced);
     Scalar w = load(kernel, TYPE_f32, 4, (Affine[]){o, i, u, v},
                     (int64_t[]){c.out, c.channels, c.taps, c.taps});
-    int64_t extent[] = {c.batch, c.channels, c.side, c.side};
-    Access at = access_at(kernel_buffer(kernel, TYPE_f32, elements_of(4, extent), false), 4,
-                          (Affine[]){n, i, y, x}, extent);
-    at.at[2] = padded(y, u, c.side, c.padding);
-    at.at[3] = padded(x, v, c.side, c.padding);
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
-                               apply(kernel, SCALAR_mul, w, kernel_load(kernel, &at)));
+    Scalar sum = kernel_reduce(
+        kernel, REDUCE_add, reduced,
+        apply(kernel, SCALAR_mul, w, load_image(kernel, c, (Affine[]){n, i, y, x}, u, v)));
     Scalar bias = load(kernel, TYPE_f32, 1, &o, &c.out);
     Scalar value = apply(kernel, SCALAR_max, apply(kernel, SCALAR_add, sum, bias),
                          kernel_constant(kernel, TYPE_f32, 0));
@@ -130,13 +137,9 @@ Kernel *typical_weight_gradient(Arena *arena, Convolution c, int64_t parts)
     Affine n = affine_add(affine_scale(s, share), r);
     Scalar dy =
         load(kernel, TYPE_f32, 4, (Affine[]){n, o, y, x}, (int64_t[]){c.batch, c.out, side, side});
-    int64_t extent[] = {c.batch, c.channels, c.side, c.side};
-    Access at = access_at(kernel_buffer(kernel, TYPE_f32, elements_of(4, extent), false), 4,
-                          (Affine[]){n, i, y, x}, extent);
-    at.at[2] = padded(y, u, c.side, c.padding);
-    at.at[3] = padded(x, v, c.side, c.padding);
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
-                               apply(kernel, SCALAR_mul, dy, kernel_load(kernel, &at)));
+    Scalar sum = kernel_reduce(
+        kernel, REDUCE_add, reduced,
+        apply(kernel, SCALAR_mul, dy, load_image(kernel, c, (Affine[]){n, i, y, x}, u, v)));
     store(kernel, sum, 5, (Affine[]){s, o, i, u, v},
           (int64_t[]){parts, c.out, c.channels, c.taps, c.taps});
     return kernel;
