@@ -14,9 +14,9 @@ import tempfile
 
 import contractions
 import start
-from sides import LOAD, Mlc, ROOT, alternate, median_ratio, peer_environment, torch_version, torch_worker
+from sides import LOAD, Mlc, ROOT, alternate, median_ratio, onnx_library, onnx_worker, peer_environment, torch_version, torch_worker
 from table import Row, Table, speed
-from workloads import BF16_TOLERANCE, LOSS_STEPS, TARGETS, WORKLOADS
+from workloads import BF16_TOLERANCE, LOSS_STEPS, OUTPUT_TOLERANCE, TARGETS, WORKLOADS
 
 UNBOUNDED = 1 << 49  # bytes of memory, of a plan that computes nothing again
 
@@ -170,12 +170,33 @@ class Comparison:
                 variants = {"channels_last": (False, True), "jit": (False, True, "optimized")}
                 if batch == 1:
                     variants["threads"] = (self.options.threads, 1)
-                what = f"W5 {w.title[3:]} predict, batch {batch}, f32"
-                self.against_torch(
-                    what, request, variants,
-                    lambda: self.mlc.bench(f"{name}.mlc", self.options.threads, "predict", (f"train.batch={batch}",))["seconds"]["median"],
-                    TARGETS[f"predict {name}"], w.unit, batch)
-                self.table.add(Row(what, "ONNX Runtime", "not measured: Debian 12 has no package of it", "", None, TARGETS[f"predict {name}"]))
+                what, target = f"W5 {w.title[3:]} predict, batch {batch}, f32", TARGETS[f"predict {name}"]
+
+                def ours():
+                    sets = (f"train.batch={batch}",)
+                    return self.mlc.bench(f"{name}.mlc", self.options.threads, "predict", sets)["seconds"]["median"]
+
+                self.against_torch(what, request, variants, ours, target, w.unit, batch)
+                self.against_onnx(what, request, ours, target, w.unit)
+
+    def against_onnx(self, what, request, ours, target, unit):
+        """Inference by ONNX Runtime of the network that PyTorch exports."""
+        if not onnx_library():
+            self.table.add(Row(what, "ONNX Runtime", "not installed (tests/install.sh bench)", "", None, target))
+            return
+        batch, threads = request["batch"], request["threads"]
+        with tempfile.TemporaryDirectory() as folder:
+            files = {kind: os.path.join(folder, f"{kind}.{suffix}") for kind, suffix in (("model", "onnx"), ("input", "npy"), ("output", "npy"))}
+            self.torch.ask(**{**request, **files, "do": "export"})
+            worker = onnx_worker(peer_environment(threads))
+            tries = [LOAD.watch(lambda: worker.ask(**files, threads=n, seconds=self.seconds / 4)) for n in ((threads, 1) if batch == 1 else (threads,))]
+            best = dict(files, threads=threads if tries[0]["seconds"] <= tries[-1]["seconds"] else 1, seconds=self.seconds)
+            theirs, mine = alternate(self.options.rounds, lambda: batch / worker.ask(**best)["seconds"], lambda: batch / ours())
+            worker.close()
+        if not tries[0]["difference"] <= OUTPUT_TOLERANCE:
+            sys.exit(f"{what}: ONNX Runtime's output differs from PyTorch's by {tries[0]['difference']:.1e} of the largest")
+        peer = f"ONNX Runtime {tries[0]['version']}" + (" (threads 1)" if best["threads"] == 1 else "")
+        self.table.add(Row(what, peer, speed(theirs, unit), speed(mine, unit), median_ratio(mine, theirs), target))
 
     def run(self, items):
         if set(items) - WITHOUT_TORCH and not torch_version():

@@ -1,5 +1,6 @@
 """The sides of the comparison as this script drives them: mlc by its command line, PyTorch and the libraries of products by a process each
 that answers a JSON line for a JSON line, and how quiet the machine was while they ran."""
+import glob
 import json
 import os
 import resource
@@ -53,6 +54,16 @@ class Worker:
 
 def torch_worker(environment):
     return Worker(["/usr/bin/python3", os.path.join(HERE, "torch_worker.py")], environment)
+
+
+def onnx_library():
+    """Where install.sh has npm put ONNX Runtime, or None."""
+    found = glob.glob(os.path.join(ROOT, "build", "peers", "node_modules", "onnxruntime-node", "bin", "*", "linux", "x64", "libonnxruntime.so.*"))
+    return found[0] if found else None
+
+
+def onnx_worker(environment):
+    return Worker(["/usr/bin/python3", os.path.join(HERE, "onnx_worker.py"), onnx_library()], environment)
 
 
 def torch_version():

@@ -5,12 +5,13 @@ so that no figure depends on how far an earlier one trained it."""
 import json
 import resource
 import sys
-import time
 
+import numpy
 import torch
 import torch.nn.functional as F
 
 import torch_models as models
+from timing import median_seconds
 
 SHAPES = {"w1": (1, 28, 28), "w2": (784,), "w3": (3, 32, 32), "w6": (28, 28)}
 
@@ -87,20 +88,14 @@ def predictor(request, data):
     return run
 
 
-def median_seconds(step, seconds):
-    """Warm for a third of the time (traced code is compiled in its first runs), then timed, call by call."""
-    begin = time.perf_counter()
-    runs = 0
-    while runs < 3 or time.perf_counter() < begin + seconds / 3:
-        step()
-        runs += 1
-    times = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 3:
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
+def export(request, data):
+    """The network in evaluation as an ONNX file, its input and output beside it, for onnx_worker.py."""
+    net, x, _ = prepare(request, data)
+    net.eval()
+    torch.onnx.export(net, x, request["model"], input_names=["image"], output_names=["logits"])
+    with torch.inference_mode():
+        numpy.save(request["input"], x.numpy())
+        numpy.save(request["output"], net(x).numpy())
 
 
 def answer(request):
@@ -111,6 +106,9 @@ def answer(request):
         return {"flops": 2 * 1024**3 / median_seconds(lambda: a @ b, 0.5)}
     if kind == "data":
         models.write_safetensors(request["path"], random_data(request))
+        return {}
+    if kind == "export":
+        export(request, random_data(request))
         return {}
     if kind == "losses":
         step = trainer(request, models.read_safetensors(request["data"]))
