@@ -98,37 +98,50 @@ static void name_pieces(const State *state, const Indices *indices, const char *
     }
 }
 
-/* The product of weights in panels and x, whose axis of inputs is cut alike.  {0}: another axis is cut, or there are more letters than a
- * list holds. */
-static Value product(Writing *w, Value y, int side, const State *state)
+/* Cuts the axis that `letter` names, if there is one, into the pieces that begin at `first` of the split. False: the rank would be too high. */
+static bool cut_axis(const State *state, int first, int count, const char piece[MAX_RANK + 1],
+                     char letter, char letters[MAX_RANK + 1], Shape *shape)
+{
+    char *found = strchr(letters, letter);
+    if (!found) return true;
+    if (shape->rank + count - 1 > MAX_RANK) return false;
+    int at = (int)(found - letters);
+    for (int i = 1; i < count; i++) {
+        indices_insert(letters, at + i, piece[first + i]);
+        memmove(shape->extent + at + i + 1, shape->extent + at + i,
+                (size_t)(MAX_RANK - 1 - at - i) * sizeof *shape->extent);
+    }
+    memcpy(shape->extent + at, state->storage.split.extent + first,
+           (size_t)count * sizeof *shape->extent);
+    shape->rank = (uint8_t)(shape->rank + count - 1);
+    return true;
+}
+
+/* The contraction of weights with x, whose axis of inputs is cut alike, as that of outputs is in the result.  {0}: there are more letters
+ * than a list holds, or what is cut is that of a convolution. */
+static Value contraction(Writing *w, Value y, int side, const State *state)
 {
     const Node *node = graph_node(w->in, y);
     Indices indices = node->attribute->indices;
     char *own = side ? indices.b : indices.a, *other = side ? indices.a : indices.b;
     char piece[MAX_RANK + 1];
     name_pieces(state, &indices, own, piece);
-    Shape shape = *graph_shape(w->in, node->argument[1 - side]);
+    Shape shape = *graph_shape(w->in, node->argument[1 - side]), result = *graph_shape(w->in, y);
     for (int d = 0; d < state->shape.rank; d++) {
         int first, count = pieces(state, d, &first);
-        char *found = strchr(other, own[d]);
-        if (count == 1) continue;
-        if (!found || strchr(indices.y, own[d]) || shape.rank + count - 1 > MAX_RANK)
+        if ((count > 1 && node->op == OP_conv) ||
+            !cut_axis(state, first, count, piece, own[d], other, &shape) ||
+            !cut_axis(state, first, count, piece, own[d], indices.y, &result))
             return (Value){0};
-        int at = (int)(found - other);
-        for (int i = 1; i < count; i++) {
-            indices_insert(other, at + i, piece[first + i]);
-            memmove(shape.extent + at + i + 1, shape.extent + at + i,
-                    (size_t)(MAX_RANK - 1 - at - i) * sizeof *shape.extent);
-        }
-        memcpy(shape.extent + at, state->storage.split.extent + first,
-               (size_t)count * sizeof *shape.extent);
-        shape.rank = (uint8_t)(shape.rank + count - 1);
     }
     for (int i = 0; i < state->storage.split.rank; i++)
         own[i] = piece[state->storage.order.at[i]];
     Value x = ir_reshape(w->out, w->map[node->argument[1 - side].id], shape);
     Value weights = w->stored[node->argument[side].id];
-    return ir_dot(w->out, side ? x : weights, side ? weights : x, indices);
+    Value a = side ? x : weights, b = side ? weights : x;
+    Value made = node->op == OP_dot ? ir_dot(w->out, a, b, indices)
+                                    : ir_conv(w->out, a, b, indices, *graph_shape(w->in, y));
+    return ir_reshape(w->out, made, *graph_shape(w->in, y));
 }
 
 /* How a value lies that is a state, the gradient by one, or computed with those of its class element by element. */
@@ -155,10 +168,11 @@ static Value write_stored(Writing *w, Value y, const State *state)
 static Value write_plain(Writing *w, Value y)
 {
     const Node *node = graph_node(w->in, y);
-    for (int side = 0; node->op == OP_dot && side < 2; side++) {
+    bool contracts = op_info[node->op].class == CONTRACTION;
+    for (int side = 0; contracts && side < 2; side++) {
         Value x = node->argument[side];
         if (!w->stored[x.id].id) continue;
-        Value made = product(w, y, side, w->lies[x.id]);
+        Value made = contraction(w, y, side, w->lies[x.id]);
         if (made.id) return made;
     }
     bool is_of_all = node->op == OP_sum && graph_shape(w->in, y)->rank == 0;

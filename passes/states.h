@@ -7,6 +7,11 @@
  *
  * with the inputs in the order in which their values lie: what is flattened from channels and pixels has the channels innermost
  * (passes/layout.h).  Moments, averages and whatever else is computed with it element by element lie as the weights do.
+ * An entry that only reads its weights, as inference does, has one direction to serve: panels of outputs, of what flattened images
+ * multiply in the order of the pixels,
+ *
+ *     [outputs, inputs]  ->  [outputs / 32, inputs, 32]      [filters, channels, taps]  ->  [taps, channels, filters]
+ *
  * What the entry does with them is written for panels by the first pass; nothing is moved at run time.
  *
  * passes_place (passes/pass.h) chooses, pass_states writes. */

@@ -6,8 +6,10 @@
 
 /* Elements of a matrix that is worth it: smaller ones stay in the caches between one use and the next. */
 #define LEAST_ELEMENTS ((int64_t)1 << 17)
-/* Inputs of a panel: two lines of memory, two vectors of AVX-512. */
+/* Inputs of a panel, or outputs: two lines of memory, two vectors of AVX-512. */
 #define PANEL          32
+/* Below, vectors of filters would be mostly empty. */
+#define FEW_FILTERS    8
 
 static uint32_t root_of(const uint32_t *class, uint32_t id)
 {
@@ -126,14 +128,49 @@ static Storage panels(const Shape *shape, int inputs, int64_t channels)
     return storage;
 }
 
+/* The same matrix in an entry that multiplies by it in one direction only: for each input its outputs, so many at once. */
+static Storage columns(const Shape *shape, int inputs, int64_t channels)
+{
+    Storage storage = {0};
+    int64_t all = shape->extent[inputs], out = shape->extent[1 - inputs];
+    int64_t pixels = channels ? all / channels : 1, panels = out % PANEL ? 1 : out / PANEL;
+    uint8_t panel = 0, lane = 0, channel = 0, pixel = 0;
+    for (int d = 0; d < 2; d++)
+        if (d == inputs) {
+            channel = cut(&storage, all / pixels);
+            if (pixels > 1) pixel = cut(&storage, pixels);
+        } else {
+            if (panels > 1) panel = cut(&storage, panels);
+            lane = cut(&storage, out / panels);
+        }
+    Axes *order = &storage.order;
+    if (panels > 1) order->at[order->count++] = panel;
+    if (pixels > 1) order->at[order->count++] = pixel;
+    order->at[order->count++] = channel;
+    order->at[order->count++] = lane;
+    return storage;
+}
+
 typedef struct Choosing {
     const Graph *graph;
+    bool
+        trains; /* writes states, or asks for gradients: reads weights in more than one direction */
     const int64_t *channels; /* flattened_channels */
     Storage *storage;        /* by node that reads a state */
     bool *is_refused;        /* ... that has a use which wants the plain order */
 } Choosing;
 
-/* Weights in a product with x over one of their axes; not in several, as of a recurrence, where they stay packed from one to the next. */
+/* In training not of weights in several products, as of a recurrence, where they stay packed from one to the next. */
+static Storage wanted(const Choosing *c, Value weights, int inputs, int64_t channels)
+{
+    const Shape *shape = graph_shape(c->graph, weights);
+    bool is_large = shape_elements(shape) >= LEAST_ELEMENTS && !c->storage[weights.id].split.rank;
+    bool is_whole = (channels ? channels : shape->extent[inputs]) % PANEL == 0;
+    if (c->trains) return is_large && is_whole ? panels(shape, inputs, channels) : (Storage){0};
+    return shape->extent[1 - inputs] >= PANEL ? columns(shape, inputs, channels) : (Storage){0};
+}
+
+/* Weights in a product with x over one of their axes. */
 static void choose_in_product(Choosing *c, Value product, int side)
 {
     const Node *node = graph_node(c->graph, product);
@@ -144,16 +181,39 @@ static void choose_in_product(Choosing *c, Value product, int side)
     int inputs = -1;
     for (int d = 0; d < shape->rank; d++)
         if (strchr(other, own[d]) && !strchr(indices->y, own[d])) inputs = d;
-    if (shape->rank != 2 || inputs < 0 || strchr(other, own[1 - inputs]) ||
-        shape_elements(shape) < LEAST_ELEMENTS) {
-        c->is_refused[weights.id] = true;
-        return;
+    bool is_matrix = shape->rank == 2 && inputs >= 0 && !strchr(other, own[1 - inputs]);
+    Storage storage = {0}, *chosen = &c->storage[weights.id];
+    if (is_matrix) {
+        bool is_last = other[strlen(other) - 1] == own[inputs];
+        storage = wanted(c, weights, inputs, is_last ? c->channels[x.id] : 0);
     }
-    bool is_last = other[strlen(other) - 1] == own[inputs];
-    int64_t all = shape->extent[inputs], channels = is_last ? c->channels[x.id] : 0;
-    if (c->storage[weights.id].split.rank) c->is_refused[weights.id] = true;
-    if ((channels ? channels : all) % PANEL == 0)
-        c->storage[weights.id] = panels(shape, inputs, channels);
+    bool is_other = chosen->split.rank && !storage_same(chosen, &storage);
+    if (!storage.split.rank || is_other) c->is_refused[weights.id] = true;
+    *chosen = storage;
+}
+
+/* Taps by channels by filters, so that vectors of filters are read as they lie; in training, whose other products want other orders, they are few
+ * enough to stay in the caches as they are. */
+static void choose_in_convolution(Choosing *c, Value y, int side)
+{
+    const Node *node = graph_node(c->graph, y);
+    Value weights = node->argument[side];
+    const Shape *shape = graph_shape(c->graph, weights);
+    const Indices *indices = &node->attribute->indices;
+    const char *own = side ? indices->b : indices->a, *other = side ? indices->a : indices->b;
+    Storage storage = {.split = *shape}, *chosen = &c->storage[weights.id];
+    int64_t filters = 1;
+    for (int role = 0; role < 4;
+         role++) /* of both factors and the result, taps, channels, filters */
+        for (uint8_t d = 0; d < shape->rank; d++) {
+            bool is_shared = strchr(other, own[d]), is_kept = strchr(indices->y, own[d]);
+            if ((is_shared ? (is_kept ? 0 : 2) : (is_kept ? 3 : 1)) != role) continue;
+            storage.order.at[storage.order.count++] = d;
+            if (role == 3) filters = shape->extent[d];
+        }
+    bool is_other = chosen->split.rank && !storage_same(chosen, &storage);
+    if (c->trains || filters < FEW_FILTERS || is_other) c->is_refused[weights.id] = true;
+    *chosen = storage;
 }
 
 /* What the entry asks of every state that it reads. */
@@ -169,6 +229,8 @@ static void look_at_uses(Choosing *c)
                            node->op == OP_sum;
             if (node->op == OP_dot)
                 choose_in_product(c, (Value){id}, (int)i);
+            else if (node->op == OP_conv)
+                choose_in_convolution(c, (Value){id}, (int)i);
             else if (!is_free)
                 c->is_refused[x.id] = true;
         }
@@ -197,12 +259,22 @@ static bool agrees(const Program *program, const Choosing *c, const Reads *reads
     return true;
 }
 
+static bool has_updates(const Graph *entry)
+{
+    for (uint32_t i = 0; i < entry->result.count; i++)
+        if (entry->result.at[i].kind == RESULT_write) return true;
+    for (uint32_t id = 1; id < entry->node.count; id++)
+        if (entry->node.at[id].op == OP_gradient) return true;
+    return false;
+}
+
 void passes_place(Program *program, const Graph *entry, const bool *fixed, Arena *scratch)
 {
     uint32_t count = entry->node.count;
     Choosing c = {.graph = entry,
                   .channels = flattened_channels(entry, scratch),
                   .storage = arena_array(scratch, Storage, count),
+                  .trains = has_updates(entry),
                   .is_refused = arena_array(scratch, bool, count)};
     look_at_uses(&c);
     const uint32_t *class = states_classes(entry, scratch);

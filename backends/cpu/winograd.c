@@ -1,6 +1,6 @@
 /* Convolutions by minimal filtering (ir/kernel/winograd.h):
  *
- *     (taps turned)                           once a call; of outputs only
+ *     (taps turned)                           once a call, or, where tasks are filters, those of each; of outputs only
  *     tasks
  *       axes that both factors have           gradient: sums cleared before, turned back and finished after
  *         images, rows of tiles               as many tiles as stay in the second-level cache
@@ -147,22 +147,6 @@ static void read_by_taps(Emit *e, const Winograd *w, Scalar factor, WinogradStep
         axis_release(e, w->tap[i]);
 }
 
-static void turn_taps(Emit *e, const Winograd *w)
-{
-    const Schedule *s = e->schedule;
-    Loop rows, columns;
-    WinogradNumber square[PLANES];
-    loop_open(e, &rows, emit_i64(e, 0), emit_i64(e, extent_of(e, w->channel)), 1, 0, NULL);
-    axis_bind(e, w->channel, rows.index, e->depth);
-    open_vectors(e, &columns, w->filter, emit_i64(e, 0), emit_i64(e, extent_of(e, w->filter)));
-    read_by_taps(e, w, w->other, WINOGRAD_taps, square);
-    store_square(e, square, place(e, s->other_at, rows.index, s->other_pitch, columns.index),
-                 s->other_plane);
-    close_vectors(e, &columns, w->filter);
-    axis_release(e, w->channel);
-    loop_close(e, &rows, NULL);
-}
-
 /* --- loops over the tiles at hand ------------------------------------------------------------------------------------------------ */
 
 /* row, column: the tile's first window, counted from the first at hand. */
@@ -218,7 +202,26 @@ static LLVMValueRef from_task(Emit *e, const Filtering *f, Axis axis, LLVMValueR
     return LLVMBuildSub(e->builder, index, f->from[axis.id - 1], "");
 }
 
-/* --- the image and the outputs -------------------------------------------------------------------------------------------------- */
+/* --- taps, the image and the outputs -------------------------------------------------------------------------------------------------- */
+
+static void turn_taps(Emit *e, const Filtering *f)
+{
+    const Schedule *s = e->schedule;
+    const Winograd *w = f->w;
+    uint32_t filter = w->filter.id - 1;
+    Loop rows, columns;
+    WinogradNumber square[PLANES];
+    loop_open(e, &rows, emit_i64(e, 0), emit_i64(e, extent_of(e, w->channel)), 1, 0, NULL);
+    axis_bind(e, w->channel, rows.index, e->depth);
+    open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter]);
+    read_by_taps(e, w, w->other, WINOGRAD_taps, square);
+    LLVMValueRef column = from_task(e, f, w->filter, columns.index);
+    store_square(e, square, place(e, s->other_at, rows.index, s->other_pitch, column),
+                 s->other_plane);
+    close_vectors(e, &columns, w->filter);
+    axis_release(e, w->channel);
+    loop_close(e, &rows, NULL);
+}
 
 /* The tile whose first window is at row and column of the points. */
 static void turn_image(Emit *e, Filtering *f, LLVMValueRef tile, LLVMValueRef row,
@@ -378,11 +381,13 @@ static void turn_back(Emit *e, Filtering *f, LLVMValueRef tile, LLVMValueRef row
     const Schedule *s = e->schedule;
     Loop loop;
     WinogradNumber square[PLANES];
-    open_vectors(e, &loop, f->w->filter, emit_i64(e, 0), emit_i64(e, s->sums_row));
-    load_square(e, square, place(e, s->sums_at, tile, s->sums_row, loop.index), s->sums_plane);
+    Axis filter = f->w->filter;
+    open_vectors(e, &loop, filter, f->from[filter.id - 1], f->to[filter.id - 1]);
+    LLVMValueRef at = from_task(e, f, filter, loop.index);
+    load_square(e, square, place(e, s->sums_at, tile, s->sums_row, at), s->sums_plane);
     turn(e, WINOGRAD_back, square);
     finish_square(e, f, f->w->window, square, WINOGRAD_SIDE);
-    close_vectors(e, &loop, f->w->filter);
+    close_vectors(e, &loop, filter);
 }
 
 static void turn_taps_back(Emit *e, const Filtering *f)
@@ -504,10 +509,16 @@ static void emit_order(Emit *e, Filtering *f, uint32_t at)
 
 void emit_winograd(Emit *e)
 {
-    Filtering f = {.w = &e->schedule->winograd};
+    const Schedule *s = e->schedule;
+    Filtering f = {.w = &s->winograd};
+    uint32_t filter = f.w->filter.id - 1;
+    bool by_filters = s->task_count && s->task[0].axis.id == f.w->filter.id;
     Loop tasks;
-    if (!f.w->is_gradient) turn_taps(e, f.w);
+    f.from[filter] = emit_i64(e, 0);
+    f.to[filter] = emit_i64(e, extent_of(e, f.w->filter));
+    if (!f.w->is_gradient && !by_filters) turn_taps(e, &f);
     tasks_open(e, &tasks, f.from, f.to);
+    if (!f.w->is_gradient && by_filters) turn_taps(e, &f);
     emit_order(e, &f, 0);
     loop_close(e, &tasks, NULL);
 }

@@ -55,27 +55,45 @@ static void order_axes(const Filtering *f, Schedule *s)
     }
 }
 
+static int64_t tiles_of(const Filtering *f)
+{
+    const Winograd *w = f->winograd;
+    int64_t tiles = extent_of(f->kernel, w->window[0]) / WINOGRAD_SIDE *
+                    extent_of(f->kernel, w->window[1]) / WINOGRAD_SIDE;
+    for (uint32_t i = 0; i < f->kernel->axis.count; i++)
+        if (w->images >> i & 1) tiles *= f->kernel->axis.at[i].extent;
+    return tiles;
+}
+
 /* A slice is a task. */
 static void take_slices(const Filtering *f, Schedule *s, const Slices *slices)
 {
     const Winograd *w = f->winograd;
     uint32_t axis = slices->axis.id - 1;
     int64_t block = extent_of(f->kernel, slices->axis) / slices->count;
-    int64_t tiles = extent_of(f->kernel, w->window[0]) / WINOGRAD_SIDE *
-                    extent_of(f->kernel, w->window[1]) / WINOGRAD_SIDE;
-    for (uint32_t i = 0; i < f->kernel->axis.count; i++)
-        if (w->images >> i & 1) tiles *= f->kernel->axis.at[i].extent;
     bool is_parallel = (w->is_gradient ? w->around : w->images) >> axis & 1;
-    if (!is_parallel || (!w->is_gradient && tiles / slices->count < SLICE_TILES)) return;
+    if (!is_parallel || (!w->is_gradient && tiles_of(f) / slices->count < SLICE_TILES)) return;
     add_task(f, s, slices->axis, block);
     s->sliced = true;
 }
 
-/* Images, or rows of tiles: each thread turns the taps once. */
-static void share_outputs(const Filtering *f, Schedule *s)
+static void share_filters(Filtering *f, Schedule *s)
+{
+    int64_t column = s->vectors * s->width;
+    f->filters = ceiling(f->filters / column, f->target->threads) * column;
+    add_task(f, s, f->winograd->filter, f->filters);
+}
+
+/* Images, or rows of tiles: each thread turns the taps once.  Where tiles are fewer than the filters, those: each thread turns all images, and its
+ * own taps. */
+static void share_outputs(Filtering *f, Schedule *s)
 {
     int64_t threads = f->target->threads;
     const Axis window = f->winograd->window[0];
+    if (threads > 1 && tiles_of(f) < f->filters) {
+        share_filters(f, s);
+        return;
+    }
     for (uint32_t i = 0; i <= s->order_count; i++) {
         Axis axis = i ? s->order[i - 1] : s->image;
         int64_t extent = extent_of(f->kernel, axis);
@@ -90,7 +108,7 @@ static void share_outputs(const Filtering *f, Schedule *s)
 /* Taps: by what they are around of, else by filters and channels, which turns images or outputs more than once. */
 static void share_taps(Filtering *f, Schedule *s)
 {
-    int64_t threads = f->target->threads, column = s->vectors * s->width;
+    int64_t threads = f->target->threads;
     const Winograd *w = f->winograd;
     for (uint32_t i = 0; i < s->order_count; i++) {
         int64_t extent = extent_of(f->kernel, s->order[i]);
@@ -98,9 +116,7 @@ static void share_taps(Filtering *f, Schedule *s)
         add_task(f, s, s->order[i], ceiling(extent, threads));
         return;
     }
-    int64_t columns = f->filters / column;
-    f->filters = ceiling(columns, threads) * column;
-    add_task(f, s, w->filter, f->filters);
+    share_filters(f, s);
     threads = ceiling(threads, s->tasks);
     if (threads == 1) return;
     int64_t unit = s->rows > s->width ? s->rows : s->width; /* whole vectors, whole tiles */

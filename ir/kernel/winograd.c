@@ -2,9 +2,11 @@
 #include "ir/base/boundary.h"
 #include "ir/kernel/schedule.h"
 
-#define LANES       16    /* of the widest vectors: channels come in whole ones */
-#define LEAST_TILES 32    /* below, turning the taps takes longer than it saves */
-#define MOST_TAPS   16384 /* channels times filters: 36 numbers of each are kept by every thread */
+#define LANES            16 /* of the widest vectors: channels come in whole ones */
+/* Below, turning the taps takes longer than it saves: from vectors of filters side by side; or gathered one by one, or back. */
+#define LEAST_TILES      4
+#define LEAST_TILES_SLOW 32
+#define MOST_TAPS        16384 /* channels times filters: 36 numbers of each are kept by every thread */
 
 /* --- recognition ---------------------------------------------------------------------------------------------------------------- */
 
@@ -100,11 +102,13 @@ static uint32_t bit(Axis axis)
     return 1u << (axis.id - 1);
 }
 
-static bool is_worth_it(const Kernel *kernel, const Winograd *w)
+static bool is_worth_it(const Kernel *kernel, const Winograd *w, const bool *by_other)
 {
+    bool is_slow = w->is_gradient || !lies_along(kernel, by_other, w->other, w->filter);
     int64_t tiles = points(kernel, w->images | bit(w->window[0]) | bit(w->window[1])) /
                     WINOGRAD_SIDE / WINOGRAD_SIDE;
-    return tiles >= LEAST_TILES && points(kernel, bit(w->channel) | bit(w->filter)) <= MOST_TAPS;
+    return tiles >= (is_slow ? LEAST_TILES_SLOW : LEAST_TILES) &&
+           points(kernel, bit(w->channel) | bit(w->filter)) <= MOST_TAPS;
 }
 
 /* With one factor as the image. */
@@ -132,7 +136,7 @@ static bool recognize(Finding *f, const Contraction *of, Winograd *w)
         if (!access_step(kernel, &kernel->store.at[i].at, w->filter, &step) || step != 1)
             return false;
     }
-    return is_worth_it(kernel, w);
+    return is_worth_it(kernel, w, by_other);
 }
 
 static bool is_single(const Kernel *kernel, const Contraction *of)

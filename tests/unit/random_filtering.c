@@ -5,6 +5,7 @@ typedef struct Making {
     uint64_t state;
     bool is_gradient;
     bool is_padded, is_turned; /* zeros around the image; taps from the last to the first */
+    bool is_last;              /* filters are the last axis of the other factor */
     Axis image[2], window[2], tap[2], channel, filter, around;
 } Making;
 
@@ -69,15 +70,14 @@ static Scalar load_other(Making *m)
 {
     Access access = {0};
     const Axis *moved = m->is_gradient ? m->window : m->tap;
-    bool is_last = m->is_gradient || pick(m, 2);
     add_axis(m, &access, m->around);
     for (int i = 0; i < 2 && m->is_gradient; i++)
         add_axis(m, &access, m->image[i]);
-    if (!is_last) add_axis(m, &access, m->filter);
+    if (!m->is_last) add_axis(m, &access, m->filter);
     if (!m->is_gradient) add_axis(m, &access, m->channel);
     for (int i = 0; i < 2; i++)
         add_axis(m, &access, moved[i]);
-    if (is_last) add_axis(m, &access, m->filter);
+    if (m->is_last) add_axis(m, &access, m->filter);
     return load(m, access);
 }
 
@@ -104,15 +104,16 @@ static void add_axes(Making *m)
         m->around = kernel_axis(m->kernel, AXIS_parallel, 2 + pick(m, 3));
     if (pick(m, 2)) m->filter = kernel_axis(m->kernel, AXIS_parallel, 16 + (pick(m, 3) ? 0 : 32));
     int images = 1 + (int)pick(m, 2);
-    int64_t tiles = 1;
+    bool is_small = !m->is_gradient && m->is_last && pick(m, 2);
+    int64_t tiles = 1, least = is_small ? 4 : 32;
     for (int i = 0; i < images; i++) {
-        int64_t extent = 1 + pick(m, 5);
+        int64_t extent = 1 + pick(m, is_small ? 2 : 5);
         tiles *= extent;
         m->image[i] = kernel_axis(m->kernel, kind, extent);
     }
     for (int i = 0; i < 2; i++) {
         int64_t count = 1 + pick(m, 2);
-        if (i && tiles * count < 32) count = (32 + tiles - 1) / tiles;
+        if (i && tiles * count < least) count = (least + tiles - 1) / tiles;
         tiles *= count;
         m->window[i] = kernel_axis(m->kernel, kind, 4 * count);
     }
@@ -128,6 +129,7 @@ Kernel *random_filtering(uint64_t seed, Arena *arena)
     m.is_gradient = pick(&m, 2);
     m.is_padded = pick(&m, 3) > 0;
     m.is_turned = pick(&m, 2);
+    m.is_last = m.is_gradient || pick(&m, 2);
     add_axes(&m);
     Scalar image = load_image(&m), other = load_other(&m);
     if (!pick(&m, 3)) {

@@ -81,7 +81,8 @@ static void check_threads(uint32_t count)
     static const KernelCode code[] = {{twice, 10, 40}, {add_to, 1, 0}};
     ck_assert_int_eq(threads_open(count, &threads), STATUS_ok);
     Module *module = module_of(arena, literal);
-    ck_assert_int_eq(executor_open(module, &(ExecutorCode){.kernel = code}, threads, &executor), STATUS_ok);
+    ck_assert_int_eq(executor_open(module, &(ExecutorCode){.kernel = code}, threads, &executor),
+                     STATUS_ok);
     Profile profile;
     executor_profile(executor, true, &profile);
     for (int run = 0; run < 2; run++)
@@ -118,7 +119,8 @@ START_TEST(denormals_are_zero)
     static const KernelCode code[] = {{twice, 10, 40}, {add_to, 1, 0}};
     ck_assert_int_eq(threads_open(3, &threads), STATUS_ok);
     Module *module = module_of(arena, literal);
-    ck_assert_int_eq(executor_open(module, &(ExecutorCode){.kernel = code}, threads, &executor), STATUS_ok);
+    ck_assert_int_eq(executor_open(module, &(ExecutorCode){.kernel = code}, threads, &executor),
+                     STATUS_ok);
     executor_run(executor, (const void *[]){input}, (void *[]){output}, (void *[]){NULL, state});
     for (int i = 0; i < ELEMENTS; i++)
         ck_assert(output[i] == 0);

@@ -56,7 +56,7 @@ START_TEST(a_size_has_a_history)
                      "m.mlc:3:14: error: `+` of f32[N, A] and f32[5]: sizes 3 and 5 differ\n"
                      "    3 |   output y = a + zeros([5])\n"
                      "      |              ^~~~~~~~~~~~~~\n"
-                 
+
                      "note: A = 3, from the data of input `a`, axis 1, at m.mlc:2\n"
                      "hint: axes are aligned at the end; a size of 1 stretches: reshape to put it "
                      "where it belongs\n");

@@ -88,30 +88,67 @@ START_TEST(what_is_fixed_stays)
 }
 END_TEST
 
+#define CONVOLUTION(entry, write)                                                                  \
+    "state c: f32[64, 3, 3, 3] parameter\n"                                                        \
+    "state w: f32[64, 2304] parameter\n"                                                           \
+    "entry " entry " (x: f32[2, 3, 8, 8]) {\n"                                                     \
+    "  %1 = read c : f32[64, 3, 3, 3]\n"                                                           \
+    "  %2 = conv x, %1 nchi,ockl->noyx h=y+k i=x+l : f32[2, 64, 6, 6]\n"                           \
+    "  %3 = exp %2 : f32[2, 64, 6, 6]\n"                                                           \
+    "  %4 = reshape %3 : f32[2, 2304]\n"                                                           \
+    "  %5 = tanh %4 : f32[2, 2304]\n"                                                              \
+    "  %6 = read w : f32[64, 2304]\n"                                                              \
+    "  %7 = dot %5, %6 mk,nk->mn : f32[2, 64]\n"                                                   \
+    "  output y = %7\n" write "}\n"
+
 /* As a convolution leaves its channels innermost, so are they in the panels of what follows it. */
 START_TEST(flattened_images_have_their_channels_innermost)
 {
     Kit kit = kit_open(1);
-    Program *program = place(&kit,
-                             "state c: f32[64, 3, 3, 3] parameter\n"
-                             "state w: f32[64, 2304] parameter\n"
-                             "entry predict (x: f32[2, 3, 8, 8]) {\n"
-                             "  %1 = read c : f32[64, 3, 3, 3]\n"
-                             "  %2 = conv x, %1 nchi,ockl->noyx h=y+k i=x+l : f32[2, 64, 6, 6]\n"
-                             "  %3 = exp %2 : f32[2, 64, 6, 6]\n"
-                             "  %4 = reshape %3 : f32[2, 2304]\n"
-                             "  %5 = tanh %4 : f32[2, 2304]\n"
-                             "  %6 = read w : f32[64, 2304]\n"
-                             "  %7 = dot %5, %6 mk,nk->mn : f32[2, 64]\n"
-                             "  output y = %7\n"
-                             "}\n",
-                             ENTRY_predict, NULL);
+    Program *program = place(&kit, CONVOLUTION("step", "  write w = %6\n"), ENTRY_step, NULL);
     ck_assert_str_eq(stored(&kit, program, "c"), "f32[64, 3, 3, 3]");
     ck_assert_str_eq(stored(&kit, program, "w"), "f32[36, 2, 64, 32]");
     const Storage *storage = &program_state(program, name_of(kit.names, "w"))->storage;
     ck_assert_int_eq(storage->split.extent[storage->order.at[0]], 36);
     ck_assert_int_eq(storage->order.at[0], 3);
     ck_assert_int_eq(storage->order.at[1], 1);
+    kit_close(&kit);
+}
+END_TEST
+
+/* Where weights are only multiplied by: the outputs or filters innermost, panels of them where they make whole ones. */
+START_TEST(what_is_only_read_lies_as_it_is_read)
+{
+    Kit kit = kit_open(1);
+    Program *program = place(&kit, CONVOLUTION("predict", ""), ENTRY_predict, NULL);
+    ck_assert_str_eq(stored(&kit, program, "c"), "f32[3, 3, 3, 64]");
+    ck_assert_str_eq(stored(&kit, program, "w"), "f32[2, 36, 64, 32]");
+    Context context = {.arena = kit.arena, .names = kit.names};
+    PassOptions options = {.verify = true, .round_trip = true, .precision = "f32"};
+    const Graph *graph =
+        passes_run(&context, kit.arena, program, program->entry[ENTRY_predict], &options);
+    const char *text = kit_text(&kit, graph);
+    ck_assert_msg(!strstr(text, "transpose"), "%s", text);
+    ck_assert_msg(strstr(text, "= read c : f32[3, 3, 3, 64]") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "= read w : f32[2, 36, 64, 32]") != NULL, "%s", text);
+
+    program = place(&kit,
+                    "state w: f32[500, 30] parameter\n"
+                    "state r: f32[64, 30] parameter\n"
+                    "state s: f32[16, 30] parameter\n"
+                    "entry predict (x: f32[8, 30], y: f32[2, 30]) {\n"
+                    "  %1 = read w : f32[500, 30]\n"
+                    "  %2 = dot x, %1 mk,nk->mn : f32[8, 500]\n"
+                    "  %3 = read r : f32[64, 30]\n"
+                    "  %4 = dot x, %3 mk,nk->mn : f32[8, 64]\n"
+                    "  %5 = dot y, %3 mk,nk->mn : f32[2, 64]\n"
+                    "  %6 = read s : f32[16, 30]\n"
+                    "  %7 = dot x, %6 mk,nk->mn : f32[8, 16]\n"
+                    "  output a = %2\n  output b = %4\n  output c = %5\n  output d = %7\n}\n",
+                    ENTRY_predict, NULL);
+    ck_assert_str_eq(stored(&kit, program, "w"), "f32[30, 500]");
+    ck_assert_str_eq(stored(&kit, program, "r"), "f32[2, 30, 32]");
+    ck_assert_str_eq(stored(&kit, program, "s"), "f32[16, 30]");
     kit_close(&kit);
 }
 END_TEST
@@ -130,23 +167,23 @@ START_TEST(others_stay_as_they_are)
         char text[1024];
         snprintf(text, sizeof text,
                  "state w: f32[256, 512] parameter\n"
-                 "entry predict (x: f32[8, 512], i: i32[2]) {\n"
+                 "entry step (x: f32[8, 512], i: i32[2]) {\n"
                  "  %%1 = read w : f32[256, 512]\n%s"
                  "  %%3 = dot x, %%1 mk,nk->mn : f32[8, 256]\n"
-                 "  output y = %%3\n  output z = %%2\n}\n",
+                 "  output y = %%3\n  output z = %%2\n  write w = %%1\n}\n",
                  use[i]);
-        ck_assert_str_eq(stored(&kit, place(&kit, text, ENTRY_predict, NULL), "w"),
-                         "f32[256, 512]");
+        ck_assert_str_eq(stored(&kit, place(&kit, text, ENTRY_step, NULL), "w"), "f32[256, 512]");
     }
     static const char *const odd = "state w: f32[512, 500] parameter\n"
                                    "state s: f32[256, 256] parameter\n"
-                                   "entry predict (x: f32[8, 500], y: f32[8, 256]) {\n"
+                                   "entry step (x: f32[8, 500], y: f32[8, 256]) {\n"
                                    "  %1 = read w : f32[512, 500]\n"
                                    "  %2 = dot x, %1 mk,nk->mn : f32[8, 512]\n"
                                    "  %3 = read s : f32[256, 256]\n"
                                    "  %4 = dot y, %3 mk,nk->mn : f32[8, 256]\n"
-                                   "  output a = %2\n  output b = %4\n}\n";
-    Program *program = place(&kit, odd, ENTRY_predict, NULL);
+                                   "  output a = %2\n  output b = %4\n"
+                                   "  write w = %1\n  write s = %3\n}\n";
+    Program *program = place(&kit, odd, ENTRY_step, NULL);
     ck_assert_str_eq(stored(&kit, program, "w"), "f32[512, 500]");
     ck_assert_str_eq(stored(&kit, program, "s"), "f32[256, 256]");
     kit_close(&kit);
@@ -162,6 +199,7 @@ Suite *suite_states(void)
     tcase_add_test(tests, nothing_moves_them);
     tcase_add_test(tests, what_is_fixed_stays);
     tcase_add_test(tests, flattened_images_have_their_channels_innermost);
+    tcase_add_test(tests, what_is_only_read_lies_as_it_is_read);
     tcase_add_test(tests, others_stay_as_they_are);
     suite_add_tcase(suite, tests);
     return suite;

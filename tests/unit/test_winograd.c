@@ -44,9 +44,9 @@ START_TEST(results_are_close)
 }
 END_TEST
 
-/* One image of `side` squared windows in `stride`, taps of `taps` squared. */
-static Kernel *convolution(Arena *arena, int64_t side, int64_t taps, int64_t stride,
-                           int64_t channels, Type type)
+/* One image of `side` squared windows in `stride`, taps of `taps` squared, of which the filters are the last axis or the first. */
+static Kernel *convolution_of(Arena *arena, int64_t side, int64_t taps, int64_t stride,
+                              int64_t channels, Type type, bool is_last)
 {
     Kernel *kernel = kernel_new(arena);
     Axis y = kernel_axis(kernel, AXIS_parallel, side), x = kernel_axis(kernel, AXIS_parallel, side);
@@ -64,9 +64,11 @@ static Kernel *convolution(Arena *arena, int64_t side, int64_t taps, int64_t str
                     .stride = {1}};
     image.at[0] = (Coordinate){
         .affine = affine_add(at, affine_axis(c)), .divisor = 1, .extent = wide * wide * channels};
-    at = affine_add(affine_scale(affine_axis(c), 16 * taps * taps), affine_axis(f));
-    at = affine_add(
-        at, affine_add(affine_scale(affine_axis(s), 16 * taps), affine_scale(affine_axis(t), 16)));
+    int64_t by_tap = is_last ? 16 : 1, by_channel = taps * taps * by_tap;
+    at = affine_add(affine_scale(affine_axis(c), by_channel),
+                    affine_scale(affine_axis(f), is_last ? 1 : channels * taps * taps));
+    at = affine_add(at, affine_add(affine_scale(affine_axis(s), taps * by_tap),
+                                   affine_scale(affine_axis(t), by_tap)));
     int64_t all = 16 * taps * taps * channels;
     Access weights = {.buffer = kernel_buffer(kernel, type, all, false), .rank = 1, .stride = {1}};
     weights.at[0] = (Coordinate){.affine = at, .divisor = 1, .extent = all};
@@ -85,6 +87,12 @@ static Kernel *convolution(Arena *arena, int64_t side, int64_t taps, int64_t str
     return kernel;
 }
 
+static Kernel *convolution(Arena *arena, int64_t side, int64_t taps, int64_t stride,
+                           int64_t channels, Type type)
+{
+    return convolution_of(arena, side, taps, stride, channels, type, true);
+}
+
 static bool is_filtered(const Kernel *kernel)
 {
     Contraction of;
@@ -100,7 +108,10 @@ START_TEST(what_is_filtered)
     ck_assert(!is_filtered(convolution(arena, 24, 5, 1, 16, TYPE_f32)));
     ck_assert(!is_filtered(convolution(arena, 26, 3, 1, 16, TYPE_f32)));
     ck_assert(!is_filtered(convolution(arena, 24, 3, 1, 12, TYPE_f32)));
-    ck_assert(!is_filtered(convolution(arena, 16, 3, 1, 16, TYPE_f32))); /* too few tiles */
+    ck_assert(is_filtered(convolution(arena, 8, 3, 1, 16, TYPE_f32)));
+    ck_assert(!is_filtered(convolution(arena, 4, 3, 1, 16, TYPE_f32))); /* too few tiles */
+    ck_assert(is_filtered(convolution_of(arena, 24, 3, 1, 16, TYPE_f32, false)));
+    ck_assert(!is_filtered(convolution_of(arena, 16, 3, 1, 16, TYPE_f32, false)));
     ck_assert(!is_filtered(convolution(arena, 24, 3, 1, 16, TYPE_bf16)));
     ck_assert(is_filtered(convolution(arena, 24, 3, 1, 1024, TYPE_f32)));
     ck_assert(!is_filtered(convolution(arena, 24, 3, 1, 1040, TYPE_f32)));
