@@ -187,7 +187,7 @@ Plans plans_of(const Module *module, const CpuTarget *target, const Tuned *tuned
             continue;
         }
         uint32_t kernel = module->call.at[i].kernel;
-        if (plans.kernel[kernel]) continue;
+        if (plans.kernel[kernel] || kernel_clears(module->kernel.at[kernel])) continue;
         Plan *plan = arena_new(arena, Plan);
         *plan = plan_kernel(module->kernel.at[kernel], target, NULL, tuned, arena);
         plans.kernel[kernel] = plan;
@@ -221,13 +221,15 @@ KernelCode device_code(const Device *device, const Plan *plan)
     return find_linked(device, plan)->code;
 }
 
-static ExecutorCode code_of(const Device *device, const Plans *plans, uint32_t kernels,
+static ExecutorCode code_of(const Device *device, const Plans *plans, const Module *module,
                             Arena *arena)
 {
-    KernelCode *kernel = arena_array(arena, KernelCode, kernels);
+    KernelCode *kernel = arena_array(arena, KernelCode, module->kernel.count);
     Chain *chain = arena_array(arena, Chain, plans->chains.count);
-    for (uint32_t i = 0; i < kernels; i++)
-        if (plans->kernel[i]) kernel[i] = device_code(device, plans->kernel[i]);
+    for (uint32_t i = 0; i < module->kernel.count; i++)
+        kernel[i] = plans->kernel[i]
+                        ? device_code(device, plans->kernel[i])
+                        : (KernelCode){.tasks = 1, .clears = kernel_clears(module->kernel.at[i])};
     for (uint32_t i = 0; i < plans->chains.count; i++) {
         const ChainPlan *of = &plans->chains.at[i];
         KernelCode *code = arena_array(arena, KernelCode, of->count);
@@ -275,7 +277,7 @@ static Status compile_entry(Device *device, Context *context, const BackendEntry
     TRY(device_link(device, context, plans.all.at, plans.all.count, true, &statistics));
     statistics.chains = plans.chains.count;
     statistics.tuned = tuned_of(&plans);
-    ExecutorCode code = code_of(device, &plans, module->kernel.count, context->arena);
+    ExecutorCode code = code_of(device, &plans, module, context->arena);
     Executable *made = calloc(1, sizeof *made);
     if (!made) return STATUS_no_memory;
     Status status = executor_open(module, &code, device->threads, &made->executor);

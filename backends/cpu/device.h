@@ -25,10 +25,10 @@ struct Device {
     Compiler **compiler;          /* one a thread, opened when first needed */
 };
 
-/* All that an entry runs: a plan for each kernel that a call runs by itself, one for each call of a chain, and one more for each kernel
+/* All that an entry runs: a plan for each kernel that a call runs by itself and that is more than zeros, one for each call of a chain, and one more for each kernel
  * that finds a factor packed. */
 typedef struct Plans {
-    const Plan **kernel; /* of each of the module's; NULL: only chains call it */
+    const Plan **kernel; /* of each of the module's; NULL: only chains call it, or it clears a buffer */
     ChainPlans chains;
     KeptCalls kept;
     LIST(const Plan *) all;

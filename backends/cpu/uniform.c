@@ -9,6 +9,7 @@
 typedef struct Philox {
     uint32_t count;
     LLVMValueRef even, odd; /* words 0 and 2 of each counter; words 1 and 3 */
+    LLVMValueRef key;
 } Philox;
 
 static LLVMValueRef constant_halves(Emit *e, uint32_t count, uint32_t first, uint32_t second)
@@ -58,21 +59,49 @@ static LLVMValueRef from_other(Emit *e, LLVMValueRef lanes, uint32_t half, uint3
                             "");
 }
 
-static void run_rounds(Emit *e, Philox *p, LLVMValueRef seed)
+static void run_round(Emit *e, Philox *p)
 {
     LLVMBuilderRef b = e->builder;
     uint32_t n = p->count;
     LLVMValueRef low = constant_halves(e, n, UINT32_MAX, UINT32_MAX);
     LLVMValueRef factor = constant_halves(e, n, 0xD2511F53, 0xCD9E8D57);
-    LLVMValueRef key = halves(e, seed, emit_i32(e, 0), n);
     LLVMValueRef step = constant_halves(e, n, 0x9E3779B9, 0xBB67AE85);
-    for (int round = 0; round < ROUNDS; round++) {
-        LLVMValueRef product = LLVMBuildMul(b, LLVMBuildAnd(b, p->even, low, ""), factor, "");
-        LLVMValueRef known = LLVMBuildXor(b, p->odd, key, "");
-        p->even = LLVMBuildXor(b, from_other(e, product, 1, n), known, "");
-        p->odd = from_other(e, product, 0, n);
-        key = LLVMBuildAdd(b, key, step, "");
+    LLVMValueRef product = LLVMBuildMul(b, LLVMBuildAnd(b, p->even, low, ""), factor, "");
+    LLVMValueRef known = LLVMBuildXor(b, p->odd, p->key, "");
+    p->even = LLVMBuildXor(b, from_other(e, product, 1, n), known, "");
+    p->odd = from_other(e, product, 0, n);
+    p->key = LLVMBuildAdd(b, p->key, step, "");
+}
+
+/* Whether the kernel makes numbers of nothing that lies at its points, as what training begins with is made: once. */
+static bool is_run_once(const Emit *e)
+{
+    bool reads = false;
+    for (uint32_t i = 1; i < e->kernel->scalar.count; i++) {
+        const ScalarNode *node = &e->kernel->scalar.at[i];
+        reads |= node->op == SCALAR_load && node->depends;
     }
+    return !reads;
+}
+
+/* As a loop where running takes less time than compiling: code for all rounds takes LLVM four times as long. */
+static void run_rounds(Emit *e, Philox *p, uint32_t level)
+{
+    if (level != e->depth || !is_run_once(e)) {
+        for (int round = 0; round < ROUNDS; round++)
+            run_round(e, p);
+        return;
+    }
+    Loop loop;
+    LLVMValueRef carried[] = {p->even, p->odd, p->key};
+    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, ROUNDS), 1, 3, carried);
+    emit_at(e, e->depth);
+    Philox inside = {p->count, carried[0], carried[1], carried[2]};
+    run_round(e, &inside);
+    LLVMValueRef last[] = {inside.even, inside.odd, inside.key};
+    loop_close(e, &loop, last);
+    emit_at(e, e->depth);
+    *p = (Philox){p->count, last[0], last[1], last[2]};
 }
 
 /* Lane l: word (first + l) % 4 of counter (first + l) / 4. */
@@ -168,7 +197,8 @@ Lanes emit_uniform(Emit *e, const ScalarNode *node, uint32_t level)
     }
     p.even = halves(e, counter, argument[1], p.count);
     p.odd = halves(e, emit_i32(e, 0), argument[2], p.count);
-    run_rounds(e, &p, argument[0]);
+    p.key = halves(e, argument[0], emit_i32(e, 0), p.count);
+    run_rounds(e, &p, level);
     LLVMValueRef word = !affine                ? words_chosen(e, &p, element)
                         : p.count * 4 == width ? words_in_order(e, &p, 0, width)
                                                : words_from(e, &p, element);

@@ -204,3 +204,20 @@ void kernel_store(Kernel *kernel, const Access *access, Scalar value, bool accum
     *list_add(kernel->arena, &kernel->store) =
         (Store){.at = normal_access(kernel, access), .value = value, .accumulate = accumulate};
 }
+
+int64_t kernel_clears(const Kernel *kernel)
+{
+    if (kernel->store.count != 1 || kernel->buffer.count != 1) return 0;
+    const Store *store = &kernel->store.at[0];
+    const ScalarNode *value = &kernel->scalar.at[store->value.id];
+    const BufferInfo *buffer = &kernel->buffer.at[0];
+    bool is_zero = value->op == SCALAR_constant && value->number == 0 && !signbit(value->number);
+    if (!is_zero || store->accumulate) return 0;
+    /* No element is stored twice, so that as many points as elements are all of them. */
+    int64_t points = 1;
+    for (uint32_t i = 0; i < kernel->axis.count; i++)
+        points *= kernel->axis.at[i].extent;
+    for (int d = 0; d < store->at.rank; d++)
+        if (store->at.at[d].guarded) return 0;
+    return points == buffer->elements ? points * type_info[buffer->type].bytes : 0;
+}

@@ -186,6 +186,8 @@ const char *kernel_verify(const Kernel *kernel, Arena *arena);
 /* Equal kernels (spans aside) have equal hashes and compare equal: compiled once. */
 uint64_t kernel_hash(const Kernel *kernel);
 bool kernel_same(const Kernel *a, const Kernel *b);
+/* Bytes of the only buffer, if all that the kernel does is to set them to 0; else 0. */
+int64_t kernel_clears(const Kernel *kernel);
 /* The oracle of schedules: evaluates the kernel one point at a time, with exactly the reduction trees above and f32
  * arithmetic; MATH scalars must have been expanded.  buffer[i] has the layout of BufferInfo i. Slow. */
 void kernel_interpret(const Kernel *kernel, void *const *buffer);

@@ -14,6 +14,7 @@
 
 typedef struct Step { /* a call, ready to run */
     KernelFunction *function;
+    int64_t clears;
     void **buffer;
     int64_t tasks;
     uint32_t count; /* 1, or of the first of a chain how many there are */
@@ -77,6 +78,10 @@ static void run_share(void *user, uint32_t thread, int64_t begin, int64_t end)
     const Share *share = user;
     const Step *step = share->step;
     char *scratch = share->scratch + thread * share->scratch_bytes;
+    if (!step->function) {
+        memset(step->buffer[0], 0, (size_t)step->clears);
+        return;
+    }
     if (!step->packed) {
         step->function(step->buffer, begin, end, scratch);
         return;
@@ -229,6 +234,7 @@ static void add_calls(Executor *x, const KernelCode *code)
         bool is_large = call->flops >= GRAIN_FLOPS || call->bytes >= GRAIN_BYTES;
         bool is_shared = is_large && of->tasks > 1 && threads_count(x->threads) > 1;
         x->step[i] = (Step){.function = of->function,
+                            .clears = of->clears,
                             .tasks = of->tasks,
                             .count = 1,
                             .is_shared = is_shared,

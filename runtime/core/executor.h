@@ -13,6 +13,7 @@ typedef struct KernelCode { /* of one Module.kernel */
     KernelFunction *function;
     int64_t tasks;
     int64_t scratch; /* bytes a thread */
+    int64_t clears;  /* bytes of its only buffer, which are set to 0 where there is no function */
 } KernelCode;
 
 /* A buffer that is needed inside of a chain alone: a thread has room for one slice of it, always the same, which stays in its cache.

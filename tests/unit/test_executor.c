@@ -78,7 +78,7 @@ static void check_threads(uint32_t count)
     float state[ELEMENTS] = {0}, moved[ELEMENTS] = {0};
     for (int i = 0; i < ELEMENTS; i++)
         input[i] = (float)i, literal[i] = 0.5f;
-    static const KernelCode code[] = {{twice, 10, 40}, {add_to, 1, 0}};
+    static const KernelCode code[] = {{twice, 10, 40, 0}, {add_to, 1, 0, 0}};
     ck_assert_int_eq(threads_open(count, &threads), STATUS_ok);
     Module *module = module_of(arena, literal);
     ck_assert_int_eq(executor_open(module, &(ExecutorCode){.kernel = code}, threads, &executor),
@@ -107,6 +107,33 @@ START_TEST(runs_calls_in_order)
 }
 END_TEST
 
+START_TEST(zeros_need_no_function)
+{
+    Arena *arena = arena_open(&host_default);
+    Threads *threads;
+    Executor *executor;
+    Module *module = arena_new(arena, Module);
+    *list_add(arena, &module->kernel) = arena_new(arena, Kernel);
+    static const Region state = {.place = PLACE_state, .offset = 8, .bytes = 12};
+    *list_add(arena, &module->call) = (Call){.count = 1, .binding = &state, .flops = 1 << 20};
+    ck_assert_int_eq(threads_open(2, &threads), STATUS_ok);
+    static const KernelCode code = {.tasks = 1, .clears = 12};
+    ck_assert_int_eq(executor_open(module, &(ExecutorCode){.kernel = &code}, threads, &executor),
+                     STATUS_ok);
+    Profile profile;
+    for (int is_profiled = 0; is_profiled < 2; is_profiled++) {
+        float cleared[7] = {1, 2, 3, 4, 5, 6, 7};
+        executor_profile(executor, is_profiled, &profile);
+        executor_run(executor, NULL, NULL, (void *[]){cleared});
+        for (int i = 0; i < 7; i++)
+            ck_assert_float_eq(cleared[i], i >= 2 && i < 5 ? 0 : (float)(i + 1));
+    }
+    executor_close(executor);
+    threads_close(threads);
+    arena_close(arena);
+}
+END_TEST
+
 /* On every thread, whatever the caller's mode, which stays. */
 START_TEST(denormals_are_zero)
 {
@@ -116,7 +143,7 @@ START_TEST(denormals_are_zero)
     float input[ELEMENTS], output[ELEMENTS], state[ELEMENTS] = {0}, literal[ELEMENTS] = {0};
     for (int i = 0; i < ELEMENTS; i++)
         input[i] = 1e-39f;
-    static const KernelCode code[] = {{twice, 10, 40}, {add_to, 1, 0}};
+    static const KernelCode code[] = {{twice, 10, 40, 0}, {add_to, 1, 0, 0}};
     ck_assert_int_eq(threads_open(3, &threads), STATUS_ok);
     Module *module = module_of(arena, literal);
     ck_assert_int_eq(executor_open(module, &(ExecutorCode){.kernel = code}, threads, &executor),
@@ -138,6 +165,7 @@ Suite *suite_executor(void)
     Suite *suite = suite_create("executor");
     TCase *tests = tcase_create("executor");
     tcase_add_test(tests, runs_calls_in_order);
+    tcase_add_test(tests, zeros_need_no_function);
     tcase_add_test(tests, denormals_are_zero);
     suite_add_tcase(suite, tests);
     return suite;

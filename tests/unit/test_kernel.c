@@ -406,6 +406,39 @@ static float uneven(uint32_t i)
     return (float)((double)(bits_hash(&i, sizeof i, 3) >> 40) / 3000 - 2000) * (i % 7 ? 1 : 1e-3f);
 }
 
+START_TEST(zeros_are_known)
+{
+    static const struct {
+        const char *text;
+        int64_t clears;
+    } all[] = {
+        {"kernel { axis i 12 buffer b0 f32[12] out %1 = constant 0 : f32 store b0 [i : 12] = %1 }",
+         48},
+        {"kernel { axis i 3 axis j 4 buffer b0 bf16[12] out %1 = constant 0 : bf16 "
+         "store b0 [4*i + j : 12] = %1 }",
+         24},
+        {"kernel { buffer b0 i32[1] out %1 = constant 0 : i32 store b0 [] = %1 }", 4},
+        {"kernel { axis i 12 buffer b0 f32[12] out %1 = constant 1 : f32 store b0 [i : 12] = %1 }",
+         0},
+        {"kernel { axis i 12 buffer b0 f32[12] out %1 = constant -0 : f32 store b0 [i : 12] = %1 }",
+         0},
+        {"kernel { axis i 12 buffer b0 f32[24] out %1 = constant 0 : f32 store b0 [2*i : 24] = %1 "
+         "}",
+         0},
+        {"kernel { axis i 12 buffer b0 f32[12] buffer b1 f32[12] out %1 = constant 0 : f32 "
+         "store b0 [i : 12] = %1 store b1 [i : 12] = %1 }",
+         0},
+        {"kernel { axis i 12 buffer b0 f32[12] buffer b1 f32[12] out %1 = load b0 [i : 12] : f32 "
+         "store b1 [i : 12] = %1 }",
+         0},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const Kernel *kernel = kernel_of(all[i].text);
+        ck_assert_int_eq(kernel_clears(kernel), all[i].clears);
+    }
+}
+END_TEST
+
 START_TEST(sums_add_in_lanes)
 {
     float x[3 * 37], got[3];
@@ -553,6 +586,7 @@ Suite *suite_kernel(void)
     tcase_add_test(tests, complaints_stand_under_their_lines);
     tcase_add_test(tests, malformed_scalars_are_found);
     tcase_add_test(tests, hashes_follow_structure);
+    tcase_add_test(tests, zeros_are_known);
     tcase_add_test(tests, sums_add_in_lanes);
     tcase_add_test(tests, products_add_in_order);
     tcase_add_test(tests, half_sums_round_once);
