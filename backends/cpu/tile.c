@@ -472,7 +472,7 @@ static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64
     loop_close(e, &loop, NULL);
 }
 
-/* Whole tiles, then what is left of the axis in one smaller tile. */
+/* Whole tiles, then what is left of the axis, or of the task's equal share of it, in one smaller tile. */
 void emit_tiles(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
@@ -483,16 +483,20 @@ void emit_tiles(Emit *e, Tile *t)
     }
     for (uint32_t i = 1; i < s->tile_count; i++)
         axis_bind(e, s->tile[i].axis, emit_i64(e, 0), 0);
-    int64_t extent = extent_of(e, s->tile[0].axis), block = s->tile[0].block;
-    if (extent % block == 0) {
+    Axis axis = s->tile[0].axis;
+    int64_t extent = extent_of(e, axis), block = s->tile[0].block;
+    int64_t each = schedule_task_points(s, e->kernel, axis) % block; /* task's, all alike */
+    int64_t rest = each ? each : extent % block;
+    if (!rest) {
         run_rows(e, t, t->rows, t->rows_to, block);
     } else {
-        LLVMValueRef full = emit_i64(e, extent - extent % block);
         emit_at(e, e->depth);
+        LLVMValueRef full = emit_i64(e, extent - rest);
+        if (each) full = LLVMBuildSub(e->builder, t->to[axis.id - 1], emit_i64(e, rest), "");
         LLVMValueRef full_to = emit_smaller(e, t->rows_to, full);
         run_rows(e, t, t->rows, full_to, block);
         emit_at(e, e->depth);
-        run_rows(e, t, emit_larger(e, t->rows, full), t->rows_to, extent % block);
+        run_rows(e, t, emit_larger(e, t->rows, full), t->rows_to, rest);
     }
     for (uint32_t i = 1; i < s->tile_count; i++)
         axis_release(e, s->tile[i].axis);

@@ -36,6 +36,8 @@ bool plan_reads_along(const Planning *p, Scalar factor, Axis axis);
 /* Number of the m axis along which a is contiguous; the count of axes if there is none. */
 uint32_t plan_contiguous_rows(const Planning *p, const Candidate *c);
 double plan_tile(const Planning *p, const Candidate *c, Schedule *s);
+/* Cycles of a step over k of a tile. */
+double plan_step_cost(const Planning *p, uint32_t rows, uint32_t vectors);
 double plan_finish_cost(const Planning *p, const Candidate *c);
 bool plan_finishes_in_loop(const Planning *p, const Schedule *s);
 void plan_loops(const Planning *p, Schedule *s);

@@ -99,7 +99,7 @@ static bool is_computed(const Planning *p, Scalar factor)
 }
 
 /* Steps over k go at the speed of products, of loads or of instructions, and no product sooner than four cycles after its predecessor. */
-static double step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
+double plan_step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
 {
     if (p->products == PRODUCTS_tiles) return tiles_step_cost(rows, vectors);
     double products = rows * vectors * 0.5, loads = (rows + vectors) * 0.5;
@@ -129,8 +129,8 @@ static uint32_t best_rows(const Planning *p, int64_t extent, uint32_t most, uint
     uint32_t least = !p->choice.rows ? 1 : most < extent ? most : (uint32_t)extent;
     for (uint32_t rows = least; rows <= most && rows <= extent; rows++) {
         int64_t full = extent / rows, rest = extent % rows;
-        double now = (double)full * step_cost(p, rows * whole, vectors);
-        if (rest) now += step_cost(p, (uint32_t)rest * whole, vectors);
+        double now = (double)full * plan_step_cost(p, rows * whole, vectors);
+        if (rest) now += plan_step_cost(p, (uint32_t)rest * whole, vectors);
         if (*cost >= 0 && now >= *cost) continue;
         *cost = now;
         best = rows;
@@ -169,7 +169,7 @@ static bool breaks_copies(const Planning *p, uint32_t axis, const TaskAxis *tile
 double plan_tile(const Planning *p, const Candidate *c, Schedule *s)
 {
     uint32_t most = most_rows(p, c->vectors), whole = 1;
-    double cost = step_cost(p, 1, c->vectors), outside = 1;
+    double cost = plan_step_cost(p, 1, c->vectors), outside = 1;
     TaskAxis tile[MAX_AXES];
     uint32_t count = 0;
     bool is_full = false;

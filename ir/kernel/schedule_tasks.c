@@ -62,6 +62,22 @@ static int64_t columns_of(const Planning *p, const Schedule *s)
     return plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
 }
 
+/* Rows for each thread that are as many, and no whole tiles; 0: there are none. */
+static int64_t equal_rows(const Planning *p, const Schedule *s, int64_t threads)
+{
+    int64_t extent = plan_extent(p, s->tile[0].axis);
+    return p->products || extent % threads ? 0 : extent / threads;
+}
+
+/* Cycles of a step over k of all tiles of so many points of the first tile axis. */
+static double rows_cost(const Planning *p, const Schedule *s, int64_t points)
+{
+    int64_t block = s->tile[0].block;
+    uint32_t inner = s->rows / (uint32_t)block, rest = (uint32_t)(points % block);
+    double cost = (double)(points / block) * plan_step_cost(p, s->rows, s->vectors);
+    return rest ? cost + plan_step_cost(p, rest * inner, s->vectors) : cost;
+}
+
 /* Axes that only a depends on; each part packs b again. */
 static void split_rows(const Planning *p, Schedule *s, int64_t threads)
 {
@@ -72,7 +88,9 @@ static void split_rows(const Planning *p, Schedule *s, int64_t threads)
     }
     int64_t tiles = tiles_of(p, s);
     if (tiles < threads) return;
-    add_task(s, p, s->tile[0].axis, part_of(tiles, threads) * s->tile[0].block);
+    int64_t block = part_of(tiles, threads) * s->tile[0].block, equal = equal_rows(p, s, threads);
+    bool is_equal = equal && rows_cost(p, s, equal) < rows_cost(p, s, block);
+    add_task(s, p, s->tile[0].axis, is_equal ? equal : block);
 }
 
 /* Groups of panels; each part reads, or packs, a again, and what reads the result by rows finds half of it in another core's cache. */
