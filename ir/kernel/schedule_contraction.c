@@ -24,7 +24,7 @@
 #define FINISH_MANY 160   /* operations on the sums of a tile that are code of their own, at most */
 #define TILE_STEP   0.4   /* cycles of a step over k beside its loads and products */
 #define ISSUE       3.3   /* instructions a cycle, as fitted to tiles of AVX2 on a shared Zen 3 */
-#define STREAM      1.75  /* bytes of b a cycle and lane, from the second-level cache */
+#define STREAM      1.9   /* bytes of b a cycle and lane, from the second-level cache */
 #define EXACT       0.998 /* what is cheaper by less is not known to be */
 
 double plan_pack_cost(Reading reading)
@@ -360,12 +360,13 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
 }
 
-/* Whether rows that lie along memory are worth bringing together: several panels read them, each step over k is another line, and
- * a tile takes little of it or computes what it takes. */
+/* Whether rows that lie along memory are worth bringing together: several panels read them (where half of k is enough, half of what is packed),
+ * each step over k is another line, and a tile takes little of it or computes what it takes. */
 static bool are_scattered(const Planning *p, const Schedule *s)
 {
+    uint32_t readers = s->range ? s->panels / 2 : s->panels;
     return schedule_is_far(p->kernel, s->of.a, p->inner_k, p->arena) &&
-           (s->waits || s->panels >= PACK_A_PANELS) &&
+           (s->waits || readers >= PACK_A_PANELS) &&
            (s->tile[0].block < MOST_OF_LINE || is_computed(p, s->of.a));
 }
 
