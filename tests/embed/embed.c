@@ -183,6 +183,37 @@ START_TEST(weights_in_panels_look_like_rows)
 }
 END_TEST
 
+/* Who predicts first has them as predicting reads them, and may train all the same. */
+START_TEST(weights_of_a_predictor_train)
+{
+    Side rows = open_text(LARGE, devices[_i]), columns = open_text(LARGE, devices[_i]);
+    Tensors first = side_weights(&rows), inputs[2], result[7];
+    inputs[0] = side_inputs(&rows, "predict", 1);
+    inputs[1] = side_inputs(&rows, "step", 1);
+    result[6] = side_call(&columns, "predict", &inputs[0]);
+    side_set_weights(&columns, &first);
+    result[0] = side_call(&columns, "predict", &inputs[0]);
+    result[1] = side_call(&rows, "predict", &inputs[0]);
+    expect_same_bits(&columns, "predictions", &result[0], &result[1]);
+    for (int i = 0; i < 2; i++) {
+        result[2 + i] = side_call(&rows, "step", &inputs[1]);
+        result[4 + i] = side_call(&columns, "step", &inputs[1]);
+        expect_same_bits(&columns, "losses", &result[4 + i], &result[2 + i]);
+    }
+    Tensors ours = side_weights(&rows), theirs = side_weights(&columns);
+    expect_same_bits(&columns, "weights", &theirs, &ours);
+    for (int i = 0; i < 7; i++)
+        tensors_free(&result[i]);
+    for (int i = 0; i < 2; i++)
+        tensors_free(&inputs[i]);
+    tensors_free(&first);
+    tensors_free(&ours);
+    tensors_free(&theirs);
+    side_close(&rows);
+    side_close(&columns);
+}
+END_TEST
+
 START_TEST(weights_of_another_model_are_refused_whole)
 {
     char path[] = "/tmp/mlc-embed-XXXXXX";
@@ -427,6 +458,7 @@ static Suite *suite_embed(void)
     tcase_add_loop_test(memory, seeds_decide_the_weights, 0, count);
     tcase_add_loop_test(memory, saved_weights_load_bit_for_bit, 0, count);
     tcase_add_loop_test(memory, weights_in_panels_look_like_rows, 0, count);
+    tcase_add_loop_test(memory, weights_of_a_predictor_train, 0, count);
     tcase_add_loop_test(memory, weights_of_another_model_are_refused_whole, 0, count);
     tcase_add_loop_test(training, training_reports_and_leaves_a_run_folder, 0, count);
     tcase_add_loop_test(training, an_interrupted_run_resumes_bit_for_bit, 0, count);
