@@ -62,13 +62,6 @@ static int64_t columns_of(const Planning *p, const Schedule *s)
     return plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
 }
 
-/* Rows for each thread that are as many, and no whole tiles; 0: there are none. */
-static int64_t equal_rows(const Planning *p, const Schedule *s, int64_t threads)
-{
-    int64_t extent = plan_extent(p, s->tile[0].axis);
-    return p->products || extent % threads ? 0 : extent / threads;
-}
-
 /* Cycles of a step over k of all tiles of so many points of the first tile axis. */
 static double rows_cost(const Planning *p, const Schedule *s, int64_t points)
 {
@@ -78,19 +71,32 @@ static double rows_cost(const Planning *p, const Schedule *s, int64_t points)
     return rest ? cost + plan_step_cost(p, rest * inner, s->vectors) : cost;
 }
 
+/* ... until all threads are done, if a task takes so many. */
+static double shared_cost(const Planning *p, const Schedule *s, int64_t points, int64_t threads)
+{
+    int64_t tasks = plan_ceiling(plan_extent(p, s->tile[0].axis), points);
+    return (double)plan_ceiling(tasks, threads) * rows_cost(p, s, points);
+}
+
+/* Points of the first tile axis that a task takes: whole tiles, or for each thread as many. */
+static int64_t rows_of_task(const Planning *p, const Schedule *s, int64_t threads)
+{
+    int64_t extent = plan_extent(p, s->tile[0].axis), equal = extent / threads;
+    int64_t whole = part_of(tiles_of(p, s), threads) * s->tile[0].block;
+    bool may_be_equal = !p->products && extent % threads == 0;
+    bool is_equal =
+        may_be_equal && shared_cost(p, s, equal, threads) < shared_cost(p, s, whole, threads);
+    return is_equal ? equal : whole;
+}
+
 /* Axes that only a depends on; each part packs b again. */
 static void split_rows(const Planning *p, Schedule *s, int64_t threads)
 {
     Axis outer = outer_rows(p, s, threads);
-    if (outer.id) {
+    if (outer.id)
         add_task(s, p, outer, part_of(plan_extent(p, outer), threads));
-        return;
-    }
-    int64_t tiles = tiles_of(p, s);
-    if (tiles < threads) return;
-    int64_t block = part_of(tiles, threads) * s->tile[0].block, equal = equal_rows(p, s, threads);
-    bool is_equal = equal && rows_cost(p, s, equal) < rows_cost(p, s, block);
-    add_task(s, p, s->tile[0].axis, is_equal ? equal : block);
+    else if (tiles_of(p, s) >= threads)
+        add_task(s, p, s->tile[0].axis, rows_of_task(p, s, threads));
 }
 
 /* Groups of panels; each part reads, or packs, a again, and what reads the result by rows finds half of it in another core's cache. */
@@ -131,6 +137,19 @@ static double waiting_cost(const Planning *p, int64_t units, int64_t threads, do
     return products / (double)(p->target->lanes * threads) * (1 / use - 1);
 }
 
+/* ... if rows are shared. */
+static double waiting_for_rows(const Planning *p, const Schedule *s, int64_t threads,
+                               double products)
+{
+    Axis outer = outer_rows(p, s, threads);
+    if (outer.id) return waiting_cost(p, plan_extent(p, outer), threads, products);
+    if (tiles_of(p, s) < threads) return waiting_cost(p, tiles_of(p, s), threads, products);
+    double even = rows_cost(p, s, plan_extent(p, s->tile[0].axis)) / (double)threads;
+    double longest = shared_cost(p, s, rows_of_task(p, s, threads), threads);
+    double waiting = longest > even ? longest / even - 1 : 0;
+    return products / (double)(p->target->lanes * threads) * waiting;
+}
+
 /* Whether it costs less that each part has its columns, and reads all of a, than that each has its rows; for one point of k. */
 static bool is_better_by_columns(const Planning *p, const Candidate *c, const Schedule *s,
                                  int64_t parts)
@@ -140,9 +159,7 @@ static bool is_better_by_columns(const Planning *p, const Candidate *c, const Sc
     double again_a = m * (plan_reads_along(p, s->of.a, p->inner_k) ? plan_pack_cost(READ_contiguous)
                                                                    : READ_AGAIN);
     double moved = MOVED * n * m / (double)p->k;
-    Axis outer = outer_rows(p, s, parts);
-    int64_t row_units = outer.id ? plan_extent(p, outer) : tiles_of(p, s);
-    double rows = again_b + far_cost(p, n) + waiting_cost(p, row_units, parts, n * m);
+    double rows = again_b + far_cost(p, n) + waiting_for_rows(p, s, parts, n * m);
     double columns =
         again_a + far_cost(p, m) + moved + waiting_cost(p, columns_of(p, s), parts, n * m);
     return columns < rows;
