@@ -25,8 +25,8 @@ struct Device {
     Compiler **compiler;          /* one a thread, opened when first needed */
 };
 
-/* All that an entry runs: a plan for each kernel that a call runs by itself and that is more than zeros, one for each call of a chain, and one more for each kernel
- * that finds a factor packed. */
+/* All that an entry runs: a plan for each kernel that a call runs by itself and that is more than zeros, one for each call of a chain, and one
+ * more for each kernel that finds a factor packed. */
 typedef struct Plans {
     const Plan **kernel; /* of each of the module's; NULL: only chains call it, or it clears a buffer */
     ChainPlans chains;

@@ -202,7 +202,7 @@ static LLVMValueRef from_task(Emit *e, const Filtering *f, Axis axis, LLVMValueR
     return LLVMBuildSub(e->builder, index, f->from[axis.id - 1], "");
 }
 
-/* --- taps, the image and the outputs -------------------------------------------------------------------------------------------------- */
+/* --- taps, the image and the outputs -------------------------------------------------------------------------------------------- */
 
 static void turn_taps(Emit *e, const Filtering *f)
 {

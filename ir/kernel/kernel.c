@@ -213,10 +213,12 @@ int64_t kernel_clears(const Kernel *kernel)
     const BufferInfo *buffer = &kernel->buffer.at[0];
     bool is_zero = value->op == SCALAR_constant && value->number == 0 && !signbit(value->number);
     if (!is_zero || store->accumulate) return 0;
-    /* No element is stored twice, so that as many points as elements are all of them. */
+    /* Along parallel axes no element is stored twice, so that as many points as elements are all of them. */
     int64_t points = 1;
-    for (uint32_t i = 0; i < kernel->axis.count; i++)
+    for (uint32_t i = 0; i < kernel->axis.count; i++) {
+        if (kernel->axis.at[i].kind != AXIS_parallel) return 0;
         points *= kernel->axis.at[i].extent;
+    }
     for (int d = 0; d < store->at.rank; d++)
         if (store->at.at[d].guarded) return 0;
     return points == buffer->elements ? points * type_info[buffer->type].bytes : 0;
