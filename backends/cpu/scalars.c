@@ -2,6 +2,7 @@
  * each operation), integers have their own width, bools are i1. */
 #include "backends/cpu/emit.h"
 #include "ir/kernel/scalar.h"
+#include <elf.h>
 #include <math.h>
 
 static LLVMTypeRef vector_of(LLVMTypeRef type, uint32_t width)
@@ -169,8 +170,25 @@ LLVMValueRef round_real(Emit *e, Type type, LLVMValueRef value, uint32_t width)
     return value;
 }
 
-/* x > y ? x : y is one instruction that gives y where either is NaN; what is left is the NaN of x.  Against a constant both questions
- * are one comparison, and must be asked as one: of two selects, LLVM 19 makes `x > 0 or x is NaN` for max(abs(x), 0). */
+/* x > y ? x : y as the instruction that it is on x86, which LLVM cannot take apart again; NULL: of this width there is none. */
+static LLVMValueRef extreme_instruction(Emit *e, bool is_max, LLVMValueRef x, LLVMValueRef y)
+{
+    LLVMTypeRef type = LLVMTypeOf(x);
+    bool is_vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+    uint32_t width = is_vector ? LLVMGetVectorSize(type) : 1;
+    if (e->target->machine != EM_X86_64 || width > e->target->schedule.lanes) return NULL;
+    LLVMValueRef argument[] = {x, y, emit_i32(e, 4 /* rounded as the mode says */)};
+    const char *name =
+        width == 4    ? (is_max ? "llvm.x86.sse.max.ps" : "llvm.x86.sse.min.ps")
+        : width == 8  ? (is_max ? "llvm.x86.avx.max.ps.256" : "llvm.x86.avx.min.ps.256")
+        : width == 16 ? (is_max ? "llvm.x86.avx512.max.ps.512" : "llvm.x86.avx512.min.ps.512")
+                      : NULL;
+    return name ? emit_intrinsic(e, name, 0, NULL, width == 16 ? 3 : 2, argument) : NULL;
+}
+
+/* x > y ? x : y gives y where either is NaN; what is left is the NaN of x: two selects, of which LLVM makes one with four instructions where
+ * it can.  Against a constant both questions are one comparison, and must be asked as one: of two selects, LLVM 19 makes
+ * `x > 0 or x is NaN` for max(abs(x), 0). */
 static LLVMValueRef real_extreme(Emit *e, bool is_max, LLVMValueRef x, LLVMValueRef y)
 {
     if (LLVMIsConstant(y)) {
@@ -179,9 +197,12 @@ static LLVMValueRef real_extreme(Emit *e, bool is_max, LLVMValueRef x, LLVMValue
         LLVMValueRef wins = LLVMBuildFCmp(e->builder, wins_or_nan, x, y, "");
         return LLVMBuildSelect(e->builder, LLVMBuildAnd(e->builder, wins, is_number, ""), x, y, "");
     }
-    LLVMRealPredicate beats = is_max ? LLVMRealOGT : LLVMRealOLT;
-    LLVMValueRef wins = LLVMBuildFCmp(e->builder, beats, x, y, "");
-    LLVMValueRef value = LLVMBuildSelect(e->builder, wins, x, y, "");
+    LLVMValueRef value = extreme_instruction(e, is_max, x, y);
+    if (!value) {
+        LLVMRealPredicate beats = is_max ? LLVMRealOGT : LLVMRealOLT;
+        LLVMValueRef wins = LLVMBuildFCmp(e->builder, beats, x, y, "");
+        value = LLVMBuildSelect(e->builder, wins, x, y, "");
+    }
     return LLVMBuildSelect(e->builder, is_nan(e, x), x, value, "");
 }
 
