@@ -133,18 +133,18 @@ static Storage columns(const Shape *shape, int inputs, int64_t channels)
 {
     Storage storage = {0};
     int64_t all = shape->extent[inputs], out = shape->extent[1 - inputs];
-    int64_t pixels = channels ? all / channels : 1, panels = out % PANEL ? 1 : out / PANEL;
+    int64_t pixels = channels ? all / channels : 1, groups = out % PANEL ? 1 : out / PANEL;
     uint8_t panel = 0, lane = 0, channel = 0, pixel = 0;
     for (int d = 0; d < 2; d++)
         if (d == inputs) {
             channel = cut(&storage, all / pixels);
             if (pixels > 1) pixel = cut(&storage, pixels);
         } else {
-            if (panels > 1) panel = cut(&storage, panels);
-            lane = cut(&storage, out / panels);
+            if (groups > 1) panel = cut(&storage, groups);
+            lane = cut(&storage, out / groups);
         }
     Axes *order = &storage.order;
-    if (panels > 1) order->at[order->count++] = panel;
+    if (groups > 1) order->at[order->count++] = panel;
     if (pixels > 1) order->at[order->count++] = pixel;
     order->at[order->count++] = channel;
     order->at[order->count++] = lane;
@@ -153,8 +153,7 @@ static Storage columns(const Shape *shape, int inputs, int64_t channels)
 
 typedef struct Choosing {
     const Graph *graph;
-    bool
-        trains; /* writes states, or asks for gradients: reads weights in more than one direction */
+    bool trains;             /* reads weights in more than one direction: has_updates */
     const int64_t *channels; /* flattened_channels */
     Storage *storage;        /* by node that reads a state */
     bool *is_refused;        /* ... that has a use which wants the plain order */
@@ -203,8 +202,8 @@ static void choose_in_convolution(Choosing *c, Value y, int side)
     const char *own = side ? indices->b : indices->a, *other = side ? indices->a : indices->b;
     Storage storage = {.split = *shape}, *chosen = &c->storage[weights.id];
     int64_t filters = 1;
-    for (int role = 0; role < 4;
-         role++) /* of both factors and the result, taps, channels, filters */
+    /* In this order: of both factors and the result, taps, channels, filters. */
+    for (int role = 0; role < 4; role++)
         for (uint8_t d = 0; d < shape->rank; d++) {
             bool is_shared = strchr(other, own[d]), is_kept = strchr(indices->y, own[d]);
             if ((is_shared ? (is_kept ? 0 : 2) : (is_kept ? 3 : 1)) != role) continue;
@@ -259,6 +258,7 @@ static bool agrees(const Program *program, const Choosing *c, const Reads *reads
     return true;
 }
 
+/* Whether it writes states or asks for gradients. */
 static bool has_updates(const Graph *entry)
 {
     for (uint32_t i = 0; i < entry->result.count; i++)

@@ -22,5 +22,5 @@ fi
 
 # Without its scripts, which would fetch libraries for GPUs.
 if [ "${1:-}" = bench ] && [ ! -d "$here/../build/peers/node_modules/onnxruntime-node" ]; then
-    npm install --prefix "$here/../build/peers" --ignore-scripts --no-audit --no-fund --silent onnxruntime-node
+    npm install --prefix "$here/../build/peers" --ignore-scripts --no-audit --no-fund --loglevel=error onnxruntime-node
 fi

@@ -76,12 +76,11 @@ static void run_round(Emit *e, Philox *p)
 /* Whether the kernel makes numbers of nothing that lies at its points, as what training begins with is made: once. */
 static bool is_run_once(const Emit *e)
 {
-    bool reads = false;
     for (uint32_t i = 1; i < e->kernel->scalar.count; i++) {
         const ScalarNode *node = &e->kernel->scalar.at[i];
-        reads |= node->op == SCALAR_load && node->depends;
+        if (node->op == SCALAR_load && node->depends) return false;
     }
-    return !reads;
+    return true;
 }
 
 /* As a loop where running takes less time than compiling: code for all rounds takes LLVM four times as long. */
