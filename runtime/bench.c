@@ -153,8 +153,10 @@ static Status bench(void *argument)
     Compiled *entry;
     b->name = b->options && b->options->entry ? b->options->entry : "step";
     TRY(entry_named(model, b->name, &kind));
+    const char *weights = b->options ? b->options->weights : NULL;
+    if (weights) TRY(state_take_precision(model, weights));
     TRY(compile_entry(model, kind, 0, COMPILE_full, &entry));
-    TRY(state_initialize(model));
+    TRY(weights ? state_load_weights(model, weights) : state_initialize(model));
     b->entry = entry;
     make_buffers(b);
     TRY(time_runs(b));
@@ -166,6 +168,7 @@ static Status bench(void *argument)
     TRY(peak_measure(model->threads, &b->peak));
     b->text.arena = model->arena;
     bench_write(b);
+    if (b->options && b->options->seconds) *b->options->seconds = bench_median(b);
     if (!b->options || !b->options->trace) return STATUS_ok;
     Text trace = {.arena = model->arena};
     bench_trace(b, &trace);

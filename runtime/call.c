@@ -298,6 +298,7 @@ static Status run_with(Calling *c)
     Compiled *probe;
     TRY(entry_named(model, c->entry, &kind));
     TRY(know_length(model, kind));
+    if (c->weights) TRY(state_take_precision(model, c->weights));
     TRY(compile_entry(model, kind, 0, COMPILE_graph, &probe));
     TRY(compile_for(c, batch_in(model, in, probe)));
     TRY(state_initialize(model));

@@ -47,12 +47,12 @@ static void json_entries(Checking *c)
         text_add(&c->text, "%s\"%s\":{\"batch\":%lld", comma, entry_name[i], (long long)e->batch);
         comma = ",";
         if (e->module)
-            text_add(&c->text,
-                     ",\"flops\":%lld,\"bytes\":%lld,\"peak_memory_bytes\":%lld,\"arena_bytes\":%lld,"
-                     "\"kernels\":%u,\"structures\":%u",
-                     (long long)e->module->flops, (long long)e->module->bytes,
-                     (long long)c->memory[i], (long long)e->module->arena_bytes,
-                     e->module->call.count, e->module->kernel.count);
+            text_add(
+                &c->text,
+                ",\"flops\":%lld,\"bytes\":%lld,\"peak_memory_bytes\":%lld,\"arena_bytes\":%lld,"
+                "\"kernels\":%u,\"structures\":%u",
+                (long long)e->module->flops, (long long)e->module->bytes, (long long)c->memory[i],
+                (long long)e->module->arena_bytes, e->module->call.count, e->module->kernel.count);
         text_add(&c->text, "}");
     }
 }
@@ -156,12 +156,13 @@ static Status check(void *argument)
 {
     Checking *c = argument;
     const TrainSettings *train = experiment_train(c->model->experiment);
-    bool trains = train && train->present;
-    if (trains && train->batch == 0) TRY(model_data(c->model));
+    bool declared = train && train->present, trains = declared && !model_is_int8(c->model);
+    if (declared && train->batch == 0) TRY(model_data(c->model));
     /* What trains comes first, as in training: states lie as is good for it. */
     if (trains) TRY(compile_entry(c->model, ENTRY_step, 0, COMPILE_module, &c->entry[ENTRY_step]));
     for (int i = 0; i < ENTRY_COUNT; i++) {
-        if (!trains && i != ENTRY_predict && i != ENTRY_init) continue;
+        if (!declared && i != ENTRY_predict && i != ENTRY_init) continue;
+        if (!compile_offers(c->model, (EntryKind)i)) continue;
         TRY(compile_entry(c->model, (EntryKind)i, 0, COMPILE_module, &c->entry[i]));
         TRY(compiled_memory(c->model, c->entry[i], &c->memory[i]));
     }

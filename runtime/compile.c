@@ -1,6 +1,7 @@
 #include "runtime/compile.h"
 #include "ir/base/boundary.h"
 #include "passes/pass.h"
+#include "passes/quantize.h"
 #include "runtime/state.h"
 
 #include <string.h>
@@ -74,6 +75,42 @@ static void bind_length(mlc_model *model, Binding *binding)
     binding->steps = train->steps > 0 ? train->steps : train->epochs * samples / binding->batch;
 }
 
+bool compile_offers(const mlc_model *model, EntryKind kind)
+{
+    return !model_is_int8(model) || kind == ENTRY_init || kind == ENTRY_eval ||
+           kind == ENTRY_predict;
+}
+
+static Status refuse_integers(const mlc_model *model, const Compiled *c)
+{
+    Report *report = model->context.report;
+    if (!compile_offers(model, c->kind)) {
+        report_error(report, (Span){0}, "`%s` is not computed in int8", entry_name[c->kind]);
+        report_hint(report, "train in f32 or bf16, then `mlc quantize`");
+        return STATUS_usage;
+    }
+    report_error(report, (Span){0},
+                 "%s multiplies no weights with activations on the way to an `output`: there is "
+                 "nothing to compute in int8",
+                 model->path);
+    return STATUS_invalid;
+}
+
+/* What predict multiplies decides for all entries. */
+static Status quantize(const mlc_model *model, const Compiled *c)
+{
+    Program *program = c->elaborated->program;
+    if (!c->observes && !model_is_int8(model)) return STATUS_ok;
+    Quantization quantization = quantization_of(program, c->arena);
+    if (!quantization.weight.count || !compile_offers(model, c->kind))
+        return refuse_integers(model, c);
+    if (c->observes)
+        program->entry[ENTRY_predict] = quantize_observed(program, &quantization);
+    else
+        quantize_program(program, &quantization);
+    return STATUS_ok;
+}
+
 static Status elaborate_experiment(mlc_model *model, Compiled *c)
 {
     Binding binding = {.batch = c->batch, .data_extent = data_extent, .user = model};
@@ -84,8 +121,9 @@ static Status elaborate_experiment(mlc_model *model, Compiled *c)
     binding.steps = length.steps;
     binding.steps_per_epoch = length.steps_per_epoch;
     c->assumed = !model->data;
-    c->elaborated = experiment_elaborate(model->experiment, c->arena, &binding, 1u << c->kind);
-    return c->elaborated ? STATUS_ok : STATUS_invalid;
+    unsigned entries = 1u << c->kind | (model_is_int8(model) ? 1u << ENTRY_predict : 0);
+    c->elaborated = experiment_elaborate(model->experiment, c->arena, &binding, entries);
+    return c->elaborated ? quantize(model, c) : STATUS_invalid;
 }
 
 /* IR text is a program already. */
@@ -300,11 +338,17 @@ static Status advance(mlc_model *model, Compiled *c, CompileDepth depth, PassOpt
 static Compiled *find(mlc_model *model, EntryKind kind, int64_t batch)
 {
     for (Compiled *c = model->compiled; c; c = c->next)
-        if (c->kind == kind && c->batch == batch && !(c->assumed && model->data)) return c;
+        if (c->kind == kind && c->batch == batch && c->observes == model->observes &&
+            !(c->assumed && model->data))
+            return c;
     Compiled *c = arena_new(model->arena, Compiled);
     Arena *arena = arena_open(&model->session->host);
     if (!arena) out_of_memory();
-    *c = (Compiled){.next = model->compiled, .arena = arena, .batch = batch, .kind = kind};
+    *c = (Compiled){.next = model->compiled,
+                    .arena = arena,
+                    .batch = batch,
+                    .kind = kind,
+                    .observes = model->observes};
     model->compiled = c;
     return c;
 }

@@ -9,6 +9,7 @@ struct Compiled {
     Arena *arena;
     int64_t batch;
     EntryKind kind;
+    bool observes; /* predict, with what quantizing needs to know */
     bool assumed; /* before the data was read: schedules assume how long the run is */
     const Elaborated *elaborated;
     Graph *raw;             /* as the frontend made it, or as the IR text says it */
@@ -34,6 +35,8 @@ typedef enum CompileDepth {
 /* batch 0: the one of the train block (all: the training split's count), else 1. The report is filled on failure. */
 Status compile_entry(mlc_model *model, EntryKind kind, int64_t batch, CompileDepth depth,
                      Compiled **compiled);
+/* Whether the model's precision lets it be compiled at all: nothing trains in int8. */
+bool compile_offers(const mlc_model *model, EntryKind kind);
 /* The passes once more, with every one's result handed to dump; *graph is the last. Nothing of it is kept. */
 Status compile_dump(mlc_model *model, EntryKind kind,
                     void (*dump)(void *user, const char *pass, const Graph *graph), void *user,

@@ -142,15 +142,17 @@ static Status evaluate(void *argument)
     mlc_model *model = e->model;
     const Metric *metric;
     const Split *split;
+    Compiled *eval;
     uint32_t count;
     int64_t batch;
     TRY(find_split(model, e->split, &split));
+    TRY(state_take_precision(model, e->weights));
+    TRY(compile_entry(model, ENTRY_eval, 0, COMPILE_passes,
+                      &eval)); /* before init: states lie as is good for it */
     TRY(state_load_weights(model, e->weights));
     TRY(evaluate_metrics(model, &metric, &count));
     TRY(model_batch(model, &batch));
     double *values = arena_array(model->arena, double, count);
-    Compiled *eval;
-    TRY(compile_entry(model, ENTRY_eval, 0, COMPILE_graph, &eval));
     TRY(data_check(&model->context, model->data, split, eval->elaborated->input_count,
                    eval->elaborated->input));
     TRY(evaluate_once(model, split, batch, true, values));

@@ -69,7 +69,7 @@ typedef struct mlc_model_options {
     const char *device;         /* "cpu" (default), "reference" */
     int threads;                /* 0: all cores */
     int64_t seed;               /* -1: the file's; at most 2^32 - 1 */
-    const char *precision;      /* NULL: the file's; "f32", "bf16" */
+    const char *precision;      /* NULL: the file's; "f32", "bf16", "f32_fast", "int8" (eval and predict) */
     int64_t memory;             /* bytes that an entry may need at its peak: values are computed again rather than stored, what needs more even so is refused; 0: unlimited */
     const char *const *set;     /* "train.batch=64", NULL-terminated */
     const char *variant;
@@ -144,6 +144,15 @@ MLC_API mlc_status mlc_predict(mlc_model *model, const char *weights, const char
  * NULL: freshly initialized. */
 MLC_API mlc_status mlc_run(mlc_model *model, const char *entry, const char *weights, const char *in, const char *out);
 
+/* Weights of one byte from those of 32 bits: what weights and activations are multiplied in becomes int8, with the ranges of activations that
+ * examples of the training split show (1024, or as many as `compress { quantize int8(calibrate: N) }` says).  out, a folder, gets
+ * best.safetensors and model.mlc, and is refused if training is at work or resumes there.  Whoever loads the result computes in int8. */
+typedef struct mlc_quantize_options {
+    size_t size;
+    const char *weights, *out;
+} mlc_quantize_options;
+MLC_API mlc_status mlc_quantize(mlc_model *model, const mlc_quantize_options *options);
+
 /* --- knowledge: texts that belong to the model, valid until it closes ----------------------------------------------------- */
 
 /* Shapes, parameters, FLOPs, bytes and exact peak memory of each entry. */
@@ -160,6 +169,8 @@ typedef struct mlc_bench_options {
     bool kernels;      /* per-kernel times */
     bool json;
     const char *trace; /* one run as a Chrome trace into this file; NULL: none */
+    const char *weights; /* NULL: freshly initialized */
+    double *seconds;     /* where the median goes; NULL: nowhere */
 } mlc_bench_options;
 MLC_API mlc_status mlc_bench(mlc_model *model, const mlc_bench_options *options, const char **text);
 /* Measures other ways of doing the same, and keeps in the cache folder what is faster: later runs do it so, to the same bits.  what:

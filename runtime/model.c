@@ -100,13 +100,18 @@ static Status choose_backend(mlc_model *model, const char *device)
 static Status check_precision(mlc_model *model)
 {
     const Span nowhere = {0};
-    static const char *const known[] = {"f32", "bf16", "f32_fast"};
+    static const char *const known[] = {"f32", "bf16", "f32_fast", "int8"};
     if (!model->precision) return STATUS_ok;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(model->precision, known[i])) return STATUS_ok;
     report_error(model->context.report, nowhere, "unknown precision `%s`", model->precision);
-    report_hint(model->context.report, "choose f32, bf16 or f32_fast");
+    report_hint(model->context.report, "choose f32, bf16, f32_fast or int8");
     return STATUS_usage;
+}
+
+bool model_is_int8(const mlc_model *model)
+{
+    return model->precision && !strcmp(model->precision, "int8");
 }
 
 static Status check_seed(mlc_model *model, const mlc_model_options *o)

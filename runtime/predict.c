@@ -243,6 +243,7 @@ static Status write_results(Predicting *p)
 static Status predict_from(void *argument)
 {
     Predicting *p = argument;
+    TRY(state_take_precision(p->model, p->weights));
     TRY(list_inputs(p));
     TRY(open_input(p));
     TRY(state_load_weights(p->model, p->weights));

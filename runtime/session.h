@@ -44,6 +44,7 @@ struct mlc_model {
     Compiled *compiled; /* list, newest first */
     LIST(StateMemory) state;
     bool initialized;
+    bool observes; /* what is compiled of predict says what quantizing needs to know */
     LIST(mlc_metric) metric; /* answer of the last mlc_eval */
     LIST(mlc_tensor) tensor; /* answer of the last mlc_weights */
 };
@@ -85,6 +86,9 @@ void context_open(Context *context, Arena *arena);
 
 void session_event(mlc_session *session, const mlc_event *event);
 bool session_interrupted(const mlc_session *session);
+
+/* Whether it computes in int8, as asked or as its weights are. */
+bool model_is_int8(const mlc_model *model);
 
 /* Loads the model's data block once; STATUS_invalid with a report when it has none or it is wrong. */
 Status model_data(mlc_model *model);

@@ -199,8 +199,8 @@ static Status save(mlc_model *model, const char *path, bool weights_only, uint32
 
 Status state_save_weights(mlc_model *model, const char *path)
 {
-    const Note note[] = {{"format", "pt"}, {"mlc.weights", "1"}};
-    return save(model, path, true, 2, note);
+    const Note note[] = {{"format", "pt"}, {"mlc.weights", "1"}, {NOTE_PRECISION, "int8"}};
+    return save(model, path, true, model_is_int8(model) ? 3 : 2, note);
 }
 
 Status state_save_checkpoint(mlc_model *model, const char *path, uint32_t count, const Note *notes)

@@ -24,9 +24,14 @@ StateMemory *state_find(mlc_model *model, const char *name);
 /* Weights from a safetensors file or a run folder (its best, else its checkpoint), through the model file's weight map if it is not ours.
  * All or nothing: missing, unexpected and mismatched tensors are all reported with their nearest match, and then nothing is loaded. */
 Status state_load_weights(mlc_model *model, const char *path);
+/* Asks the file, or the run folder, which precision its weights are for: before anything is compiled for another. */
+Status state_take_precision(mlc_model *model, const char *path);
 /* From the file that the model file's `weights` block names; nothing to do without such a block. */
 Status state_load_declared(mlc_model *model);
 Status state_save_weights(mlc_model *model, const char *path);
+
+/* Of files whose weights are not f32: "int8". */
+#define NOTE_PRECISION "mlc.precision"
 
 typedef struct Note {
     const char *key, *value;

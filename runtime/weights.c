@@ -125,6 +125,8 @@ static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, boo
     report_error(report, state->state.at, "`%s` is %s here and %s in %s", name,
                  shape_text(l, state->state.type, &state->state.shape),
                  shape_text(l, tensor->type, &shape), l->path);
+    if (state->state.type == TYPE_i8 && type_is_float(tensor->type))
+        report_hint(report, "`mlc quantize` makes int8 weights of those");
     if (shape.rank == 2 && state->state.shape.rank == 2 &&
         shape.extent[0] == state->state.shape.extent[1] &&
         shape.extent[1] == state->state.shape.extent[0])
@@ -225,8 +227,51 @@ static const char *weight_file(mlc_model *model, const char *path)
     return stat(text_done(&best), &status) == 0 ? text_done(&best) : text_done(&last);
 }
 
+typedef struct Asking {
+    mlc_model *model;
+    const char *path;
+    TensorSet set;
+} Asking;
+
+static Status take_precision(void *argument)
+{
+    Asking *a = argument;
+    mlc_model *model = a->model;
+    TRY(safetensors_read_notes(&a->set, a->path, model->context.report));
+    const char *noted = tensor_set_noted(&a->set, NOTE_PRECISION);
+    if (!noted || model_is_int8(model)) return STATUS_ok;
+    if (strcmp(noted, "int8") != 0) {
+        report_error(model->context.report, (Span){0},
+                     "%s holds weights of the unknown precision `%s`", a->path, noted);
+        report_hint(model->context.report, "a later version of mlc may have written them");
+        return STATUS_invalid;
+    }
+    if (model->precision || model->compiled) {
+        report_error(model->context.report, (Span){0}, "%s holds int8 weights, and the model is %s",
+                     a->path, model->precision ? model->precision : "at work in another precision");
+        report_hint(model->context.report, "open it with precision int8, or without one");
+        return STATUS_usage;
+    }
+    model->precision = "int8";
+    return STATUS_ok;
+}
+
+static void close_notes(void *argument)
+{
+    Asking *a = argument;
+    tensor_set_close(&a->set);
+}
+
+Status state_take_precision(mlc_model *model, const char *path)
+{
+    Asking asking = {.model = model, .path = weight_file(model, path)};
+    tensor_set_open(&asking.set, &model->session->host);
+    return boundary_clean(take_precision, close_notes, &asking);
+}
+
 Status state_load_weights(mlc_model *model, const char *path)
 {
+    TRY(state_take_precision(model, path));
     TRY(state_initialize(model));
     Loading l = {.model = model,
                  .path = weight_file(model, path),

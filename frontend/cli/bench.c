@@ -13,7 +13,8 @@ int command_bench(mlc_session *session, const Options *options)
                                .repeat = options->repeat,
                                .kernels = options->kernels,
                                .json = options->json,
-                               .trace = options->trace};
+                               .trace = options->trace,
+                               .weights = options->weights};
     mlc_status status = mlc_bench(model, &bench, &text);
     fputs(text, stdout);
     return finish(session, status);

@@ -144,6 +144,11 @@ static const char *check_window(const Question *question, const Indices *indices
     return NULL;
 }
 
+static bool is_byte(Type type)
+{
+    return type_is_integer(type) && type_info[type].bytes == 1;
+}
+
 /* What products of that type are added up in. */
 static Type sum_type(Type type)
 {
@@ -155,7 +160,7 @@ static const char *check_operands(const Question *question)
 {
     const TypedShape *a = &question->argument[0], *b = &question->argument[1];
     const Indices *indices = &question->attribute->indices;
-    if (a->type != b->type)
+    if (a->type != b->type && !(is_byte(a->type) && is_byte(b->type)))
         return shape_wrong(question, "types %s and %s differ", type_info[a->type].name,
                            type_info[b->type].name);
     const char *wrong = shape_check_numeric(question, a);

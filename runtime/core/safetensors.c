@@ -215,7 +215,7 @@ static Status parse_header(Header *header, char *text, size_t size)
                          (size_t)(header->json.at - header->json.begin) + 8);
 }
 
-static Status read_file(TensorSet *set, const Origin *origin, const File *file)
+static Status read_file(TensorSet *set, const Origin *origin, const File *file, bool only_notes)
 {
     unsigned char length[8];
     if (file->size < sizeof length)
@@ -238,23 +238,33 @@ static Status read_file(TensorSet *set, const Origin *origin, const File *file)
     Status status = file_get(origin, file, 8, text, (size_t)size);
     if (status == STATUS_ok) status = parse_header(&header, text, (size_t)size);
     if (status == STATUS_ok) status = check_entries(&header, file->size - 8 - size);
-    if (status == STATUS_ok) status = read_tensors(&header, file, 8 + size);
+    if (status == STATUS_ok && !only_notes) status = read_tensors(&header, file, 8 + size);
     if (header.entry) origin->host->resize(origin->host->user, header.entry, 0);
     origin->host->resize(origin->host->user, text, 0);
     return status;
 }
 
-Status safetensors_load(TensorSet *set, const Origin *origin)
+static Status load(TensorSet *set, const Origin *origin, bool only_notes)
 {
     File file;
     TRY(file_open(origin, &file));
-    Status status = read_file(set, origin, &file);
+    Status status = read_file(set, origin, &file, only_notes);
     file_close(&file);
     if (status != STATUS_ok) tensor_set_close(set);
     return status;
 }
 
+Status safetensors_load(TensorSet *set, const Origin *origin)
+{
+    return load(set, origin, false);
+}
+
 Status safetensors_read(TensorSet *set, const char *path, Report *report)
 {
-    return safetensors_load(set, &(Origin){set->host, report, {0}, path});
+    return load(set, &(Origin){set->host, report, {0}, path}, false);
+}
+
+Status safetensors_read_notes(TensorSet *set, const char *path, Report *report)
+{
+    return load(set, &(Origin){set->host, report, {0}, path}, true);
 }

@@ -49,6 +49,8 @@ const char *tensor_set_noted(const TensorSet *set, const char *key); /* NULL if 
  * i64 (refused if a value does not fit); others are refused by name.  Names are unique and hold no control characters.
  * The set is empty before, and after a failure. */
 Status safetensors_read(TensorSet *set, const char *path, Report *report);
+/* The metadata alone, of a file whose header is checked as if it were read whole. */
+Status safetensors_read_notes(TensorSet *set, const char *path, Report *report);
 /* Writes to a temporary file in the same folder, fsyncs, renames over `path`, fsyncs the folder: a crash leaves the old or the new
  * file, whole.  Tensor data start 64-byte aligned. */
 Status safetensors_write(const TensorSet *set, const char *path, Report *report);
