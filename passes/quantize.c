@@ -3,7 +3,7 @@
 #include "ir/graph/build.h"
 #include <string.h>
 
-/* What is 0 everywhere is scaled as if this were its largest magnitude: the reciprocal is a number. */
+/* The magnitude of what is 0 everywhere. */
 #define LEAST_MAGNITUDE 0x1p-100
 /* Of activations that nobody has calibrated. */
 #define UNCALIBRATED    4
@@ -25,11 +25,11 @@ typedef struct Quantizing {
 
 /* --- the four steps --------------------------------------------------------------------------------------------------------- */
 
-/* `axes` of x are those of its scale. */
-static Value to_integers(Graph *out, Value x, Value scale, Axes axes, Type type)
+/* `axes` of x are those of its magnitude. */
+static Value to_integers(Graph *out, Value x, Value magnitude, Axes axes, Type type)
 {
-    Value one = ir_like(out, scale, 1);
-    Value rate = ir_broadcast(out, ir_div(out, one, scale), axes, *graph_shape(out, x));
+    Value most = ir_like(out, magnitude, type == TYPE_u8 ? MOST_u8 : MOST_i8);
+    Value rate = ir_broadcast(out, ir_div(out, most, magnitude), axes, *graph_shape(out, x));
     return ir_cast(out, ir_round(out, ir_mul(out, x, rate)), type);
 }
 
@@ -39,10 +39,10 @@ static Value of_integers(Graph *out, Value q, Value scale, Axes axes)
     return ir_mul(out, real, ir_broadcast(out, scale, axes, *graph_shape(out, real)));
 }
 
-static Value scale_of(Graph *out, Value magnitude, int most)
+static Value scale_of(Graph *out, Value magnitude, Type type)
 {
-    Value least = ir_like(out, magnitude, LEAST_MAGNITUDE), steps = ir_like(out, magnitude, most);
-    return ir_div(out, ir_max(out, magnitude, least), steps);
+    Value most = ir_like(out, magnitude, type == TYPE_u8 ? MOST_u8 : MOST_i8);
+    return ir_div(out, magnitude, most);
 }
 
 static Axes only(int axis)
@@ -50,11 +50,23 @@ static Axes only(int axis)
     return (Axes){1, {(uint8_t)axis}};
 }
 
-/* Of each output. */
-static Value scale_of_weight(Graph *out, Value weight, int axis)
+/* Of x but for the axes given, so that a reciprocal is a number. */
+static Value magnitude_of(Graph *out, Value x, Axes axes)
+{
+    Value largest = ir_reduce_max(out, ir_abs(out, x), axes);
+    return ir_max(out, largest, ir_like(out, largest, LEAST_MAGNITUDE));
+}
+
+typedef struct Integers {
+    Value at, scale;
+} Integers;
+
+static Integers weight_in_integers(Graph *out, Value weight, int axis)
 {
     Axes others = axes_other(only(axis), graph_shape(out, weight)->rank);
-    return scale_of(out, ir_reduce_max(out, ir_abs(out, weight), others), MOST_i8);
+    Value magnitude = magnitude_of(out, weight, others);
+    Value integers = to_integers(out, weight, magnitude, only(axis), TYPE_i8);
+    return (Integers){integers, scale_of(out, magnitude, TYPE_i8)};
 }
 
 /* --- graphs ----------------------------------------------------------------------------------------------------------------- */
@@ -104,11 +116,10 @@ static Value read_weight(Quantizing *w, Value read, const QuantizedWeight *weigh
 /* Rounds an activation that products read. */
 static Value round_root(Quantizing *w, Value root, Value x)
 {
-    bool positive = w->positive[root.id];
+    Type type = w->positive[root.id] ? TYPE_u8 : TYPE_i8;
     Value range = ir_read(w->out, w->of_root[root.id]->input_range, TYPE_f32, (Shape){0});
-    w->scale[root.id] = scale_of(w->out, range, positive ? MOST_u8 : MOST_i8);
-    w->narrow[root.id] =
-        to_integers(w->out, x, w->scale[root.id], (Axes){0}, positive ? TYPE_u8 : TYPE_i8);
+    w->scale[root.id] = scale_of(w->out, range, type);
+    w->narrow[root.id] = to_integers(w->out, x, range, (Axes){0}, type);
     return of_integers(w->out, w->narrow[root.id], w->scale[root.id], (Axes){0});
 }
 
@@ -160,11 +171,9 @@ static Value write_node(Quantizing *w, Value y)
 /* What `init` writes instead of a weight. */
 static void write_states(Quantizing *w, const Result *result, const QuantizedWeight *weight)
 {
-    Value value = w->map[result->value.id];
-    Value scale = scale_of_weight(w->out, value, weight->axis);
-    Value integers = to_integers(w->out, value, scale, only(weight->axis), TYPE_i8);
-    graph_result(w->out, RESULT_write, weight->weight, integers, result->at);
-    graph_result(w->out, RESULT_write, weight->scale, scale, result->at);
+    Integers q = weight_in_integers(w->out, w->map[result->value.id], weight->axis);
+    graph_result(w->out, RESULT_write, weight->weight, q.at, result->at);
+    graph_result(w->out, RESULT_write, weight->scale, q.scale, result->at);
     if (!weight->owns_range) return;
     Value range = ir_constant(w->out, TYPE_f32, (Shape){0}, UNCALIBRATED);
     graph_result(w->out, RESULT_write, weight->input_range, range, result->at);
@@ -221,11 +230,6 @@ void quantize_program(Program *program, const Quantization *q)
     change_states(program, q);
 }
 
-static Value largest_magnitude(Graph *out, Value x)
-{
-    return ir_reduce_max(out, ir_abs(out, x), axes_range(0, graph_shape(out, x)->rank));
-}
-
 /* Of all activations whose range it is. */
 static void observe_range(const Quantizing *w, const QuantizedWeight *weight)
 {
@@ -233,7 +237,8 @@ static void observe_range(const Quantizing *w, const QuantizedWeight *weight)
     for (uint32_t id = 1; id < w->in->node.count; id++) {
         const QuantizedWeight *of = w->of_root[id];
         if (!of || !name_same(of->input_range, weight->input_range)) continue;
-        Value largest = largest_magnitude(w->out, w->map[id]);
+        Axes all = axes_range(0, graph_shape(w->in, (Value){id})->rank);
+        Value largest = magnitude_of(w->out, w->map[id], all);
         range = range.id ? ir_max(w->out, range, largest) : largest;
     }
     graph_result(w->out, RESULT_output, weight->input_range, range, w->in->at);
@@ -253,10 +258,9 @@ Graph *quantize_observed(const Program *program, const Quantization *q)
         const QuantizedWeight *weight = &q->weight.at[i];
         const State *state = program_state(program, weight->weight);
         Value value = ir_read(w.out, weight->weight, state->type, state->shape);
-        Value scale = scale_of_weight(w.out, value, weight->axis);
-        Value integers = to_integers(w.out, value, scale, only(weight->axis), TYPE_i8);
-        graph_result(w.out, RESULT_output, weight->weight, integers, state->at);
-        graph_result(w.out, RESULT_output, weight->scale, scale, state->at);
+        Integers integers = weight_in_integers(w.out, value, weight->axis);
+        graph_result(w.out, RESULT_output, weight->weight, integers.at, state->at);
+        graph_result(w.out, RESULT_output, weight->scale, integers.scale, state->at);
         if (weight->owns_range) observe_range(&w, weight);
     }
     return w.out;

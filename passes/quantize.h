@@ -3,14 +3,14 @@
 /* Inference in integers of one byte: a program of f32 becomes one whose products of weights and activations are of i8 or u8, added up in
  * i32.  Four steps, all of them nodes that `mlc dump` shows:
  *
- *     scaling        s = (largest magnitude) / 127; of an activation that is never negative / 255.  Of weights one for each output,
- *                    of an activation one, of the range that calibration saw
- *     rounding       round(x * (1 / s)), to the nearest whole number, ties to even
- *     mapping        cast to i8, or to u8 where nothing is negative: what lies beyond the ends becomes the end
- *     normalization  cast(sum of products) * (s of the activation * s of the weights)
+ *     scaling        x * (127 / m), of an activation that is never negative x * (255 / m): m is the largest magnitude, of weights that of
+ *                    each output, of an activation what calibration saw
+ *     rounding       to the nearest whole number, ties to even
+ *     mapping        to i8, or to u8 where nothing is negative: what lies beyond the ends becomes the end
+ *     normalization  (sum of products) * (scale of the activation * scales of the weights), a scale being m / 127, or m / 255
  *
  * Zero is always 0, so that padding adds nothing.  An activation is rounded once: whoever reads it, other than a product, reads the rounded
- * one times s.  Shifting axes and taking the largest commute with all of it and are done on the integers.
+ * one times its scale.  Shifting axes and taking the largest commute with all of it and are done on the integers.
  *
  * For each weight W the program has further states, which lie beside it in files: W.scale f32[outputs], and W.input_range f32[], the largest
  * magnitude of what it is multiplied with.  Weights that multiply the same activations share the range of the first. */

@@ -233,11 +233,13 @@ typedef struct Asking {
     TensorSet set;
 } Asking;
 
+/* What is wrong with the file is said when it is loaded. */
 static Status take_precision(void *argument)
 {
     Asking *a = argument;
     mlc_model *model = a->model;
-    TRY(safetensors_read_notes(&a->set, a->path, model->context.report));
+    Report *unheard = report_new(model->arena, model->context.sources);
+    if (safetensors_read_notes(&a->set, a->path, unheard) != STATUS_ok) return STATUS_ok;
     const char *noted = tensor_set_noted(&a->set, NOTE_PRECISION);
     if (!noted || model_is_int8(model)) return STATUS_ok;
     if (strcmp(noted, "int8") != 0) {

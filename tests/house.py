@@ -19,7 +19,7 @@ MAY_KNOW = {
     "passes": ["passes/", "ir/"],
     "backends": ["backends/", "ir/"],
     "backends/cpu": ["backends/", "ir/", "runtime/core/"],
-    "runtime": ["runtime/", "backends/backend.h", "frontend/frontend.h", "frontend/parser.h", "passes/pass.h", "ir/"],
+    "runtime": ["runtime/", "backends/backend.h", "frontend/frontend.h", "frontend/parser.h", "passes/pass.h", "passes/quantize.h", "ir/"],
     "runtime/core": ["runtime/core/", "ir/"],
     "runtime/data": ["runtime/data/", "runtime/core/", "frontend/frontend.h", "ir/"],
 }

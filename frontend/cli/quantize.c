@@ -54,6 +54,7 @@ static int time_batch(mlc_session *session, const Options *options, Side *side, 
     if (!model) return code;
     mlc_bench_options bench = {.size = sizeof bench,
                                .entry = "predict",
+                               .repeat = options->repeat,
                                .weights = side->weights,
                                .seconds = &side->seconds[i]};
     mlc_status status = mlc_bench(model, &bench, &text);

@@ -535,6 +535,52 @@ class Tuning(Program):
         self.assertEqual(child.returncode, 130)
 
 
+class Quantizing(Program):
+    def quantized(self, *words):
+        self.trained()
+        return json.loads(self.mlc("quantize", "m.mlc", "--device", "reference", "--weights", "run", "--out", "q", "--repeat", "2", "--json", *words).stdout)
+
+    def test_what_it_costs_and_gains(self):
+        table = self.quantized()
+        before, after = table["before"], table["int8"]
+        self.assertLess(after["bytes"], 0.32 * before["bytes"])  # a byte for four, and the scales
+        self.assertLess(abs(after["loss"] - before["loss"]), 0.02 * before["loss"])  # roundings by 1/254 of a range, with either sign
+        self.assertAlmostEqual(after["accuracy"], before["accuracy"], delta=0.101)  # one of ten
+        for side in before, after:
+            self.assertTrue(all(side[key] > 0 for key in ("seconds_batch_1", "seconds_batch_128")))
+        again = json.loads(self.mlc("eval", "m.mlc", "--device", "reference", "--weights", "q", "--json").stdout)
+        self.assertEqual(again["loss"], after["loss"])
+        self.assertLess(os.path.getsize(self.path("q/best.safetensors")), 0.5 * os.path.getsize(self.path("run/best.safetensors")))
+        self.assertEqual(len(self.tensors("q/best.safetensors")["fc1.weight"]), 64 * 8)
+        self.assertIn("accuracy", self.mlc("quantize", "m.mlc", "--device", "reference", "--weights", "run", "--out", "q", "--repeat", "2").stdout)
+
+    def test_every_device_gives_the_same(self):
+        self.needs_cpu()
+        self.quantized()
+        for device in ("reference", "cpu"):
+            self.mlc("predict", "m.mlc", "--device", device, "--weights", "q", "--in", "test", "--out", f"{device}.safetensors")
+        self.assertEqual(self.tensors("cpu.safetensors"), self.tensors("reference.safetensors"))
+
+    def test_what_does_not_go_together_is_refused(self):
+        self.quantized()
+        common = ["m.mlc", "--device", "reference"]
+        self.refused("quantize", *common, "--weights", "run", "--out", "run", code=2, says=["training run", "--out"])
+        self.refused("quantize", *common, "--weights", "q", "--out", "q2", code=2, says=["int8"])
+        self.refused("quantize", *common, "--weights", "run", code=2, says=["--out"])
+        self.refused("quantize", *common, "--weights", "run", "--out", "q2", "--precision", "bf16", code=2, says=["--precision"])
+        self.refused("train", *common, "--init", "q", code=2, says=["int8"])
+        self.refused("eval", *common, "--weights", "q", "--precision", "f32", code=2, says=["int8", "f32"])
+        self.refused("eval", *common, "--weights", "run", "--precision", "int8", code=3, says=["fc1.weight", "mlc quantize"])
+        self.write("m.mlc", MODEL + "compress { quantize int8(calibrate: 0) }\n")
+        self.refused("quantize", *common, "--weights", "run", "--out", "q2", code=3, says=["`calibrate`", "m.mlc:24"])
+
+    def test_what_is_not_finite_is_told(self):
+        self.trained()
+        self.write("m.mlc", MODEL.replace("relu(fc1)", "log(fc1)"))
+        self.refused("quantize", "m.mlc", "--device", "reference", "--weights", "run", "--out", "q", code=1, says=["fc2.weight", "not finite", "m.mlc"])
+        self.assertFalse(os.path.exists(self.path("q/best.safetensors")))
+
+
 class World(Program):
     def test_places_that_cannot_be_written_are_1(self):
         self.write("file", "x")
