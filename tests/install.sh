@@ -5,7 +5,7 @@ set -eu
 here=$(dirname "$0")
 packages="python3 cmake ninja-build gcc pkg-config check llvm-19-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev dataset-fashion-mnist"
 [ "${1:-}" = test ] && packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
-[ "${1:-}" = bench ] && packages="$packages python3-torch libopenblas0-openmp libopenblas-dev libdnnl-dev libxsmm-dev"
+[ "${1:-}" = bench ] && packages="$packages python3-torch python3-onnx libopenblas0-openmp libopenblas-dev libdnnl-dev libxsmm-dev"
 [ "${1:-}" = bench ] && ! command -v npm >/dev/null && packages="$packages npm"
 
 missing=

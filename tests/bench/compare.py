@@ -3,7 +3,7 @@
 
     tests/bench/compare.py [--mlc build/mlc] [--rounds 5] [--threads 2] [--quick] [--markdown FILE] [--least RATIO] [ITEM...]
 
-Items (default all): w1 w2 w3 w4 w6 (training; losses must agree first), bf16, batch1, w5 (inference), threads, budget
+Items (default all): w1 w2 w3 w4 w6 (training; losses must agree first), bf16, batch1, w5 (inference), int8 (the same), threads, budget
 (--memory), contractions, start.
 Exits 1 when losses disagree, and with --least when the ratio of a training row stays below it."""
 import argparse
@@ -16,7 +16,7 @@ import contractions
 import start
 from sides import LOAD, Mlc, ROOT, alternate, median_ratio, onnx_library, onnx_worker, peer_environment, torch_version, torch_worker
 from table import Row, Table, speed
-from workloads import BF16_TOLERANCE, LOSS_STEPS, OUTPUT_TOLERANCE, TARGETS, WORKLOADS
+from workloads import BF16_TOLERANCE, INTEGER_TOLERANCE, LOSS_STEPS, OUTPUT_TOLERANCE, TARGETS, WORKLOADS
 
 UNBOUNDED = 1 << 49  # bytes of memory, of a plan that computes nothing again
 
@@ -198,6 +198,50 @@ class Comparison:
         peer = f"ONNX Runtime {tries[0]['version']}" + (" (threads 1)" if best["threads"] == 1 else "")
         self.table.add(Row(what, peer, speed(theirs, unit), speed(mine, unit), median_ratio(mine, theirs), target))
 
+    def int8(self):
+        """Both sides quantize the same weights with ranges from the same images."""
+        if not onnx_library():
+            self.table.note("int8 is not measured: ONNX Runtime is not installed (tests/install.sh bench)")
+            return
+        for name in ("w1", "w3"):
+            for batch in (128, 1):
+                with tempfile.TemporaryDirectory() as folder:
+                    self.int8_against_onnx(name, batch, lambda name: os.path.join(folder, name))
+
+    def int8_against_onnx(self, name, batch, path):
+        w, model, threads = WORKLOADS[name], f"{name}.mlc", self.options.threads
+        what = f"W5 {w.title[3:]} predict, batch {batch}, int8"
+        request = dict(workload=name, batch=batch, threads=threads, weights=path("init.safetensors"))
+        self.mlc.weights(model, request["weights"])
+        self.torch.ask(**request, do="data", path=path("data.safetensors"))
+        self.mlc.quantize(model, path(""), request["weights"], path("int8"))
+        self.mlc.predict(model, path("int8"), path("data.safetensors"), path("logits.safetensors"))
+        files = {"model": path("f32.onnx"), "input": path("image.npy"), "output": path("logits.npy")}
+        self.torch.ask(**request, **files, do="export")
+        ours = self.torch.ask(do="difference", ours=path("logits.safetensors"), output=files["output"])["difference"]
+
+        worker, tries = onnx_worker(peer_environment(threads)), []
+        for layers, convolutions in (("all", True), ("dense", False)):
+            quantized = path(f"{layers}.onnx")
+            self.torch.ask(do="quantize", **files, quantized=quantized, convolutions=convolutions)
+            for n in (threads, 1) if batch == 1 else (threads,):
+                one = dict(files, model=quantized, threads=n)
+                answer = LOAD.watch(lambda: worker.ask(**one, seconds=self.seconds / 4))
+                tries.append((answer["seconds"], f"{layers} layers" + (f", threads {n}" if n != threads else ""), one, answer))
+        _, chosen, best, answer = min(tries, key=lambda t: t[0])
+        for side, difference in (("ONNX Runtime", answer["difference"]), ("mlc", ours)):
+            if not difference <= INTEGER_TOLERANCE:
+                sys.exit(f"{what}: the output of {side} differs from PyTorch's in f32 by {difference:.1e} of the largest")
+        self.table.note(f"{what}: outputs differ from PyTorch's in f32 by {ours:.1e} of the largest, those of ONNX Runtime by {answer['difference']:.1e}")
+
+        def bench():
+            return self.mlc.bench(model, threads, "predict", (f"train.batch={batch}",), weights=path("int8"))["seconds"]["median"]
+
+        theirs, mine = alternate(self.options.rounds, lambda: batch / worker.ask(**best, seconds=self.seconds)["seconds"], lambda: batch / bench())
+        worker.close()
+        peer = f"ONNX Runtime {answer['version']} ({chosen})"
+        self.table.add(Row(what, peer, speed(theirs, w.unit), speed(mine, w.unit), median_ratio(mine, theirs), TARGETS["predict int8"]))
+
     def run(self, items):
         if set(items) - WITHOUT_TORCH and not torch_version():
             left = [i for i in items if i not in WITHOUT_TORCH]
@@ -222,7 +266,7 @@ class Comparison:
             getattr(self, item)()
 
 
-ITEMS = [*WORKLOADS, "bf16", "batch1", "w5", "threads", "budget", "contractions", "start"]
+ITEMS = [*WORKLOADS, "bf16", "batch1", "w5", "int8", "threads", "budget", "contractions", "start"]
 WITHOUT_TORCH = {"threads", "budget", "contractions"}
 
 

@@ -91,10 +91,11 @@ class Mlc:
         limit = ["--memory", str(memory)] if memory else []
         return json.loads(self.run("check", os.path.join(HERE, model), "--json", "--threads", str(threads), *limit))["entries"]["step"]
 
-    def bench(self, model, threads, entry="step", sets=(), precision=None, repeat=0, memory=0):
+    def bench(self, model, threads, entry="step", sets=(), precision=None, repeat=0, memory=0, weights=None):
         words = ["bench", os.path.join(HERE, model), "--entry", entry, "--json", "--threads", str(threads)]
         words += ["--precision", precision] if precision else []
         words += ["--memory", str(memory)] if memory else []
+        words += ["--weights", weights] if weights else []
         repeat = repeat or (5 if self.quick else 0)
         words += ["--repeat", str(repeat)] if repeat else []
         return json.loads(self.run(*words, *(w for s in sets for w in ("--set", s))))
@@ -102,6 +103,13 @@ class Mlc:
     def weights(self, model, path):
         """Those that training begins with, which the model's seed decides."""
         self.run("run", os.path.join(HERE, model), "--entry", "init", "--out", path)
+
+    def quantize(self, model, folder, weights, out):
+        """With ranges from the data in the folder; its own measurements are kept short."""
+        self.run("quantize", os.path.join(HERE, model), "--data", folder, "--weights", weights, "--out", out, "--repeat", "1", "--quiet")
+
+    def predict(self, model, weights, data, out):
+        self.run("run", os.path.join(HERE, model), "--entry", "predict", "--weights", weights, "--in", data, "--out", out)
 
     def losses(self, model, folder, steps, sets=(), precision=None):
         words = ["train", os.path.join(HERE, model), "--data", folder, "--out", os.path.join(folder, "run"), "--json",
