@@ -1,6 +1,6 @@
-/* Factors of bf16 in pairs of neighbours along k, and their sums by the instruction that multiplies pairs.  A pair is 32 bits: for
- * tiles the first factor in the lower half; for vdpbf16ps in the upper one, which it adds first, so that sums are those of single
- * products. */
+/* Factors of bf16, or of bytes widened to i16, in pairs of neighbours along k, and their sums by the instructions that multiply pairs.  A
+ * pair is 32 bits, the first factor in the lower half; but in the upper one for vdpbf16ps, which adds that first, so that sums are those
+ * of single products. */
 #include "backends/cpu/tile.h"
 
 static LLVMTypeRef i32_vector(const Emit *e, uint32_t width)
@@ -8,7 +8,12 @@ static LLVMTypeRef i32_vector(const Emit *e, uint32_t width)
     return LLVMVectorType(LLVMInt32TypeInContext(e->context), width);
 }
 
-/* What the factor widens. */
+static bool is_of_integers(const Emit *e)
+{
+    return e->schedule->products == PRODUCTS_integers;
+}
+
+/* What the factor widens: of bf16 or bytes. */
 static Scalar narrow_of(const Emit *e, Scalar factor)
 {
     return e->kernel->scalar.at[factor.id].argument[0];
@@ -17,6 +22,27 @@ static Scalar narrow_of(const Emit *e, Scalar factor)
 static bool is_first_high(const Emit *e)
 {
     return e->schedule->products == PRODUCTS_pairs;
+}
+
+/* As i16, two of which are a pair. */
+static LLVMValueRef widen_bytes(Emit *e, Scalar narrow, LLVMValueRef value, uint32_t width)
+{
+    LLVMTypeRef i16 = LLVMVectorType(LLVMInt16TypeInContext(e->context), width);
+    bool is_signed = type_info[e->kernel->scalar.at[narrow.id].type].class == CLASS_SIGNED;
+    return is_signed ? LLVMBuildSExt(e->builder, value, i16, "")
+                     : LLVMBuildZExt(e->builder, value, i16, "");
+}
+
+/* Bytes take turns before they are widened, as pairs are then one instruction more. */
+static LLVMValueRef pair_up_bytes(Emit *e, Scalar narrow, LLVMValueRef first, LLVMValueRef second)
+{
+    uint32_t width = e->schedule->width, from[128];
+    for (uint32_t i = 0; i < 2 * width; i++)
+        from[i] = i / 2 + i % 2 * width;
+    if (!second) second = LLVMConstNull(LLVMTypeOf(first));
+    LLVMValueRef bytes = shuffle(e, first, second, from, 2 * width);
+    bytes = widen_bytes(e, narrow, bytes, 2 * width);
+    return LLVMBuildBitCast(e->builder, bytes, i32_vector(e, width), "");
 }
 
 /* A pair a lane of two values of bf16, which registers hold as f32; second: NULL for 0. */
@@ -39,7 +65,8 @@ static LLVMValueRef pair_along(Emit *e, Scalar factor)
     LLVMTypeRef type = i32_vector(e, pairs);
     LLVMValueRef value = evaluate_vector(e, factor);
     emit_at(e, e->depth);
-    value = to_memory(e, TYPE_bf16, value, e->width);
+    value = is_of_integers(e) ? widen_bytes(e, factor, value, e->width)
+                              : to_memory(e, TYPE_bf16, value, e->width);
     if (e->mask) value = LLVMBuildSelect(b, e->mask, value, LLVMConstNull(LLVMTypeOf(value)), "");
     value = LLVMBuildBitCast(b, value, type, "");
     if (!is_first_high(e)) return value;
@@ -121,7 +148,8 @@ static LLVMValueRef pair_across(Emit *e, const Packing *p, Scalar factor, int64_
     }
     axis_plus(e, k, 0);
     emit_at(e, e->depth);
-    return pair_up(e, first, second);
+    return is_of_integers(e) ? pair_up_bytes(e, factor, first, second)
+                             : pair_up(e, first, second);
 }
 
 /* --- factor b --------------------------------------------------------------------------------------------------------------- */
@@ -365,8 +393,25 @@ void emit_pack_pairs_a(Emit *e, Tile *t)
 
 /* --- sums ------------------------------------------------------------------------------------------------------------------- */
 
+static LLVMValueRef multiply_integers(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a)
+{
+    uint32_t width = e->schedule->width;
+    if (e->target->schedule.integer_steps == 1)
+        return emit_intrinsic(e, "llvm.x86.avx512.vpdpwssd.512", 0, NULL, 3,
+                              (LLVMValueRef[]){sum, b, a});
+    LLVMTypeRef pairs = LLVMVectorType(LLVMInt16TypeInContext(e->context), 2 * width);
+    LLVMValueRef argument[] = {LLVMBuildBitCast(e->builder, b, pairs, ""),
+                               LLVMBuildBitCast(e->builder, a, pairs, "")};
+    const char *name = width == 4   ? "llvm.x86.sse2.pmadd.wd"
+                       : width == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                    : "llvm.x86.avx512.pmaddw.d.512";
+    LLVMValueRef products = emit_intrinsic(e, name, 0, NULL, 2, argument);
+    return LLVMBuildAdd(e->builder, sum, products, "");
+}
+
 static LLVMValueRef multiply_pairs(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a)
 {
+    if (is_of_integers(e)) return multiply_integers(e, sum, b, a);
     LLVMTypeRef pairs = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * e->schedule->width);
     LLVMValueRef argument[] = {sum, LLVMBuildBitCast(e->builder, b, pairs, ""),
                                LLVMBuildBitCast(e->builder, a, pairs, "")};
@@ -385,7 +430,7 @@ void sum_pairs(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMVal
     for (uint32_t v = 0; v < s->vectors; v++) {
         LLVMValueRef from = step_pointer(e, vector, pairs, emit_i64(e, v));
         b[v] = LLVMBuildLoad2(e->builder, vector, from, "");
-        LLVMSetAlignment(b[v], 64);
+        LLVMSetAlignment(b[v], 4 * s->width);
     }
     LLVMValueRef column = step_pointer(e, t->a.element, first, loop.index);
     for (uint32_t r = 0; r < rows; r++) {

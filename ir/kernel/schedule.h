@@ -20,7 +20,8 @@ typedef struct ScheduleTarget {
     uint32_t threads;
     int64_t l1, l2; /* bytes of the caches of one core */
     Products products; /* of bf16 */
-    bool has_fma;      /* which the tree of minimal filtering is made of */
+    uint32_t integer_steps; /* instructions that multiply two pairs of i16 and add the products to a sum of i32; 0: there are none */
+    bool has_fma;           /* which the tree of minimal filtering is made of */
 } ScheduleTarget;
 
 /* A kernel cut along one of its parallel axes: task t of `count` takes points [t, t + 1) * extent / count of it and all of every
@@ -123,7 +124,7 @@ typedef struct Schedule {
      * own number, -1: only from there on.  wanted 1: for sums of which a column's number is at most a row's, -1: at least; 0: all. */
     int range, wanted;
     int64_t k;           /* points of the reduction axes in a block; pairs: with the zeros behind them */
-    /* Factors of bf16 that are multiplied by more than one: both are packed, a [row][k] and b [panel][k / 2][lane][2], the
+    /* Factors of bf16 or bytes that are multiplied by more than one: both are packed, a [row][k] and b [panel][k / 2][lane][2], the
      * reduction axes in their order but for `pair`, which is the innermost and has an even number of points there. */
     Products products;
     Axis pair;

@@ -60,19 +60,25 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
 /* Where there is no fused product, sums of products agree only as long as they are exact: on small integers. */
 static Buffers buffers_for(Bench *bench, const Kernel *kernel, const Plan *plan, uint64_t seed)
 {
-    bool is_whole = plan->schedule.contraction && !bench->target.has_fma;
+    bool is_whole = plan->schedule.contraction && !bench->target.has_fma &&
+                    plan->schedule.products != PRODUCTS_integers;
     return random_buffers(kernel, seed, is_whole, bench->arena);
 }
 
-/* Instructions on pairs know no other mode than that denormals are 0. */
+/* Instructions on pairs of floats know no other mode than that denormals are 0. */
+static bool has_float_pairs(const Plan *plan)
+{
+    return plan->schedule.products == PRODUCTS_pairs || plan->schedule.products == PRODUCTS_tiles;
+}
+
 static FloatMode enter(const Plan *plan)
 {
-    return plan->schedule.products ? float_mode_enter() : 0;
+    return has_float_pairs(plan) ? float_mode_enter() : 0;
 }
 
 static void leave(const Plan *plan, FloatMode mode)
 {
-    if (plan->schedule.products) float_mode_leave(mode);
+    if (has_float_pairs(plan)) float_mode_leave(mode);
 }
 
 /* What the kernel means at this level. */
