@@ -45,6 +45,7 @@ static void emit_rows_block(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     if (s->pack_a != PACK_A_none) place_a(e, t);
+    if (s->products && s->pack_a == PACK_A_none) t->a = widened_area(e);
     if (s->pack_a != PACK_A_none && !s->a_first)
         (s->products ? emit_pack_pairs_a : emit_pack_a)(e, t);
     emit_tiles(e, t);

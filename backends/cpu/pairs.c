@@ -148,8 +148,7 @@ static LLVMValueRef pair_across(Emit *e, const Packing *p, Scalar factor, int64_
     }
     axis_plus(e, k, 0);
     emit_at(e, e->depth);
-    return is_of_integers(e) ? pair_up_bytes(e, factor, first, second)
-                             : pair_up(e, first, second);
+    return is_of_integers(e) ? pair_up_bytes(e, factor, first, second) : pair_up(e, first, second);
 }
 
 /* --- factor b --------------------------------------------------------------------------------------------------------------- */
@@ -418,27 +417,100 @@ static LLVMValueRef multiply_pairs(Emit *e, LLVMValueRef sum, LLVMValueRef b, LL
     return emit_intrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", 0, NULL, 3, argument);
 }
 
-void sum_pairs(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum)
+/* Elements from the first row of the tile to this one. */
+static int64_t row_offset(const Emit *e, const Tile *t, uint32_t row)
 {
     const Schedule *s = e->schedule;
-    Loop loop;
+    int64_t offset = 0;
+    for (uint32_t i = s->tile_count; i-- > 1;) {
+        offset += row % s->tile[i].block * t->a.at.by[s->tile[i].axis.id - 1];
+        row /= (uint32_t)s->tile[i].block;
+    }
+    return s->tile_count ? offset + row * t->a.at.by[s->tile[0].axis.id - 1] : 0;
+}
+
+/* Where pairs of the tile begin. */
+typedef struct Pairs {
+    LLVMValueRef a, b;
+    uint32_t rows;
+} Pairs;
+
+/* The pair that is `plus` points of k on. */
+static void add_pair(Emit *e, const Tile *t, const Pairs *from, int64_t plus, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
     LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context), vector = i32_vector(e, s->width);
-    LLVMValueRef b[8], first = area_element(e, &t->a, 0);
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, s->k), 2, rows * s->vectors, sum);
-    LLVMValueRef at = LLVMBuildMul(e->builder, loop.index, emit_i64(e, t->column), "");
-    LLVMValueRef pairs = step_pointer(e, panel->element, panel->base, at);
+    LLVMValueRef b[8];
     for (uint32_t v = 0; v < s->vectors; v++) {
-        LLVMValueRef from = step_pointer(e, vector, pairs, emit_i64(e, v));
-        b[v] = LLVMBuildLoad2(e->builder, vector, from, "");
+        LLVMValueRef at = step_pointer(e, vector, from->b, emit_i64(e, plus / 2 * s->vectors + v));
+        b[v] = LLVMBuildLoad2(e->builder, vector, at, "");
         LLVMSetAlignment(b[v], 4 * s->width);
     }
-    LLVMValueRef column = step_pointer(e, t->a.element, first, loop.index);
-    for (uint32_t r = 0; r < rows; r++) {
-        LLVMValueRef from = step_pointer(e, t->a.element, column, emit_i64(e, r * s->a_pitch));
-        LLVMValueRef a = LLVMBuildLoad2(e->builder, i32, from, "");
+    for (uint32_t r = 0; r < from->rows; r++) {
+        LLVMValueRef at = emit_i64(e, row_offset(e, t, r) + plus);
+        LLVMValueRef a =
+            LLVMBuildLoad2(e->builder, i32, step_pointer(e, t->a.element, from->a, at), "");
+        LLVMSetAlignment(a, s->pack_a == PACK_A_none ? 2 : 4);
         a = spread(e, a, s->width);
         for (uint32_t v = 0; v < s->vectors; v++)
             sum[r * s->vectors + v] = multiply_pairs(e, sum[r * s->vectors + v], b[v], a);
     }
+}
+
+/* Points [from, to) of k, both even, `count` pairs a pass. */
+static void sum_range(Emit *e, const Tile *t, const Pairs *first, const int64_t range[2],
+                      uint32_t count, LLVMValueRef *sum)
+{
+    Loop loop;
+    if (range[0] == range[1]) return;
+    loop_open(e, &loop, emit_i64(e, range[0]), emit_i64(e, range[1]), 2 * (int64_t)count,
+              first->rows * e->schedule->vectors, sum);
+    LLVMValueRef at = LLVMBuildMul(e->builder, loop.index, emit_i64(e, t->column), "");
+    Pairs pass = *first;
+    pass.a = step_pointer(e, t->a.element, first->a, loop.index);
+    pass.b = step_pointer(e, t->a.element, first->b, at);
+    for (uint32_t i = 0; i < count; i++)
+        add_pair(e, t, &pass, 2 * i, sum);
     loop_close(e, &loop, sum);
+}
+
+/* So many neighbours along k, from where the reduction axes are bound to. */
+static void sum_neighbours(Emit *e, const Tile *t, const Area *panel, int64_t points, uint32_t rows,
+                           LLVMValueRef *sum)
+{
+    uint32_t products = e->schedule->vectors;
+    if (is_of_integers(e)) products *= e->target->schedule.integer_steps;
+    int64_t pairs = (points + 1) / 2;
+    uint32_t count = steps_of_pass(rows, products, pairs, true);
+    int64_t whole = pairs / count * count;
+    Pairs first = {.a = area_element(e, &t->a, 0), .b = area_element(e, panel, 0), .rows = rows};
+    sum_range(e, t, &first, (int64_t[]){0, 2 * whole}, count, sum);
+    sum_range(e, t, &first, (int64_t[]){2 * whole, 2 * pairs}, 1, sum);
+}
+
+static void sum_runs(Emit *e, const Tile *t, const Area *panel, uint32_t at, uint32_t rows,
+                     LLVMValueRef *sum)
+{
+    const Runs *runs = &t->run;
+    if (at + 1 >= runs->count) {
+        sum_neighbours(e, t, panel, runs->count ? runs->extent[at] : 1, rows, sum);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, runs->from[at], runs->to[at], 1, rows * e->schedule->vectors, sum);
+    axis_bind(e, runs->axis[at], loop.index, e->depth);
+    sum_runs(e, t, panel, at + 1, rows, sum);
+    axis_bind(e, runs->axis[at], emit_i64(e, 0), 0);
+    loop_close(e, &loop, sum);
+}
+
+/* What is packed has all points of k in one stretch. */
+void sum_pairs(Emit *e, Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum)
+{
+    bind_k(e, t, &t->run);
+    if (e->schedule->pack_a == PACK_A_none)
+        sum_runs(e, t, panel, 0, rows, sum);
+    else
+        sum_neighbours(e, t, panel, e->schedule->k, rows, sum);
+    release_k(e, t);
 }

@@ -53,6 +53,8 @@ typedef struct TaskAxis {
  * which is copied once, zeros and all.  Box: `own` axes, each a dimension, then the guarded coordinates, then `inner`. */
 typedef struct BoxCopy {
     Scalar load;
+    const Access *from; /* the load's; or the same elements, if it has no guards: loops around the copy, and a guarded coordinate that
+                         * always holds */
     uint32_t loops; /* the copy is made inside the first so many of `order` */
     uint32_t free;  /* axes that move inside the box */
     uint32_t own;   /* of those, the ones outside of guarded coordinates, less inner */
@@ -178,6 +180,10 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
 /* Plans the copies of a contraction whose loops and scratch are settled, and reserves their scratch. */
 void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
                      Arena *arena);
+/* The same of factor a of bytes, as i16, from which pairs are read in place: rows of it, guarded at both ends, lie in memory as in the box.
+ * False if it cannot be, or elements are read too rarely. */
+bool schedule_widened_copy(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
+                           Arena *arena);
 /* The most points of a parallel axis that a task takes. */
 int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axis axis);
 /* Whether a step over k passes more than a line or two of what is not wanted of a factor. */
