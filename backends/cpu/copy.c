@@ -180,13 +180,17 @@ void emit_copies(Emit *e, uint32_t loops)
     for (uint32_t i = 0; i < e->schedule->copy_count; i++) {
         const BoxCopy *copy = &e->schedule->copy[i];
         if (copy->loops != loops) continue;
+        if (e->schedule->products) {
+            emit_widened_copy(e, copy);
+            continue;
+        }
         const ScalarNode *node = &e->kernel->scalar.at[copy->load.id];
         LLVMTypeRef byte = LLVMInt8TypeInContext(e->context);
         emit_at(e, e->depth);
         LLVMValueRef to = step_pointer(e, byte, e->scratch, emit_i64(e, copy->offset));
         copy_own(e,
                  (Copying){.copy = copy,
-                           .from = node->access,
+                           .from = copy->from,
                            .type = node->type,
                            .to = to,
                            .offset = emit_i64(e, 0)},

@@ -23,7 +23,8 @@ static void place_a(Emit *e, Tile *t)
     bool along_k = s->pack_a != PACK_A_along_rows;
     int64_t row = along_k ? s->a_pitch : 1, k = along_k ? 1 : s->a_pitch;
     Type type = e->kernel->scalar.at[s->of.a.id].type;
-    t->a = (Area){.element = s->products ? memory_type(e, TYPE_bf16, 1) : type_of(e, type, 1)};
+    t->a =
+        (Area){.element = s->products ? LLVMInt16TypeInContext(e->context) : type_of(e, type, 1)};
     for (uint32_t i = s->tile_count; i-- > 0;) {
         t->a.at.by[s->tile[i].axis.id - 1] = row;
         row *= s->tile[i].block;
@@ -44,6 +45,7 @@ static void emit_rows_block(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
     if (s->pack_a != PACK_A_none) place_a(e, t);
+    if (s->products && s->pack_a == PACK_A_none) t->a = widened_area(e);
     if (s->pack_a != PACK_A_none && !s->a_first)
         (s->products ? emit_pack_pairs_a : emit_pack_a)(e, t);
     emit_tiles(e, t);

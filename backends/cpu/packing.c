@@ -105,8 +105,8 @@ LLVMValueRef area_element(Emit *e, const Area *area, int64_t plus)
 Area panel_at(Emit *e, const Tile *t, LLVMValueRef index)
 {
     Type type = e->kernel->scalar.at[e->schedule->of.b.id].type;
-    Area area = {.element =
-                     e->schedule->products ? memory_type(e, TYPE_bf16, 1) : type_of(e, type, 1)};
+    Area area = {.element = e->schedule->products ? LLVMInt16TypeInContext(e->context)
+                                                  : type_of(e, type, 1)};
     for (uint32_t i = t->k_outer; i < t->k_count; i++)
         area.at.by[t->k[i].id - 1] = t->k_stride[i] * t->column;
     LLVMValueRef inside = LLVMBuildSub(e->builder, index, t->group, "");

@@ -1,6 +1,6 @@
-/* Factors of bf16 in pairs of neighbours along k, and their sums by the instruction that multiplies pairs.  A pair is 32 bits: for
- * tiles the first factor in the lower half; for vdpbf16ps in the upper one, which it adds first, so that sums are those of single
- * products. */
+/* Factors of bf16, or of bytes widened to i16, in pairs of neighbours along k, and their sums by the instructions that multiply pairs.  A
+ * pair is 32 bits, the first factor in the lower half; but in the upper one for vdpbf16ps, which adds that first, so that sums are those
+ * of single products. */
 #include "backends/cpu/tile.h"
 
 static LLVMTypeRef i32_vector(const Emit *e, uint32_t width)
@@ -8,7 +8,12 @@ static LLVMTypeRef i32_vector(const Emit *e, uint32_t width)
     return LLVMVectorType(LLVMInt32TypeInContext(e->context), width);
 }
 
-/* What the factor widens. */
+static bool is_of_integers(const Emit *e)
+{
+    return e->schedule->products == PRODUCTS_integers;
+}
+
+/* What the factor widens: of bf16 or bytes. */
 static Scalar narrow_of(const Emit *e, Scalar factor)
 {
     return e->kernel->scalar.at[factor.id].argument[0];
@@ -17,6 +22,27 @@ static Scalar narrow_of(const Emit *e, Scalar factor)
 static bool is_first_high(const Emit *e)
 {
     return e->schedule->products == PRODUCTS_pairs;
+}
+
+/* As i16, two of which are a pair. */
+static LLVMValueRef widen_bytes(Emit *e, Scalar narrow, LLVMValueRef value, uint32_t width)
+{
+    LLVMTypeRef i16 = LLVMVectorType(LLVMInt16TypeInContext(e->context), width);
+    bool is_signed = type_info[e->kernel->scalar.at[narrow.id].type].class == CLASS_SIGNED;
+    return is_signed ? LLVMBuildSExt(e->builder, value, i16, "")
+                     : LLVMBuildZExt(e->builder, value, i16, "");
+}
+
+/* Bytes take turns before they are widened, as pairs are then one instruction more. */
+static LLVMValueRef pair_up_bytes(Emit *e, Scalar narrow, LLVMValueRef first, LLVMValueRef second)
+{
+    uint32_t width = e->schedule->width, from[128];
+    for (uint32_t i = 0; i < 2 * width; i++)
+        from[i] = i / 2 + i % 2 * width;
+    if (!second) second = LLVMConstNull(LLVMTypeOf(first));
+    LLVMValueRef bytes = shuffle(e, first, second, from, 2 * width);
+    bytes = widen_bytes(e, narrow, bytes, 2 * width);
+    return LLVMBuildBitCast(e->builder, bytes, i32_vector(e, width), "");
 }
 
 /* A pair a lane of two values of bf16, which registers hold as f32; second: NULL for 0. */
@@ -39,7 +65,8 @@ static LLVMValueRef pair_along(Emit *e, Scalar factor)
     LLVMTypeRef type = i32_vector(e, pairs);
     LLVMValueRef value = evaluate_vector(e, factor);
     emit_at(e, e->depth);
-    value = to_memory(e, TYPE_bf16, value, e->width);
+    value = is_of_integers(e) ? widen_bytes(e, factor, value, e->width)
+                              : to_memory(e, TYPE_bf16, value, e->width);
     if (e->mask) value = LLVMBuildSelect(b, e->mask, value, LLVMConstNull(LLVMTypeOf(value)), "");
     value = LLVMBuildBitCast(b, value, type, "");
     if (!is_first_high(e)) return value;
@@ -121,7 +148,7 @@ static LLVMValueRef pair_across(Emit *e, const Packing *p, Scalar factor, int64_
     }
     axis_plus(e, k, 0);
     emit_at(e, e->depth);
-    return pair_up(e, first, second);
+    return is_of_integers(e) ? pair_up_bytes(e, factor, first, second) : pair_up(e, first, second);
 }
 
 /* --- factor b --------------------------------------------------------------------------------------------------------------- */
@@ -365,35 +392,125 @@ void emit_pack_pairs_a(Emit *e, Tile *t)
 
 /* --- sums ------------------------------------------------------------------------------------------------------------------- */
 
+static LLVMValueRef multiply_integers(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a)
+{
+    uint32_t width = e->schedule->width;
+    if (e->target->schedule.integer_steps == 1)
+        return emit_intrinsic(e, "llvm.x86.avx512.vpdpwssd.512", 0, NULL, 3,
+                              (LLVMValueRef[]){sum, b, a});
+    LLVMTypeRef pairs = LLVMVectorType(LLVMInt16TypeInContext(e->context), 2 * width);
+    LLVMValueRef argument[] = {LLVMBuildBitCast(e->builder, b, pairs, ""),
+                               LLVMBuildBitCast(e->builder, a, pairs, "")};
+    const char *name = width == 4   ? "llvm.x86.sse2.pmadd.wd"
+                       : width == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                    : "llvm.x86.avx512.pmaddw.d.512";
+    LLVMValueRef products = emit_intrinsic(e, name, 0, NULL, 2, argument);
+    return LLVMBuildAdd(e->builder, sum, products, "");
+}
+
 static LLVMValueRef multiply_pairs(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a)
 {
+    if (is_of_integers(e)) return multiply_integers(e, sum, b, a);
     LLVMTypeRef pairs = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * e->schedule->width);
     LLVMValueRef argument[] = {sum, LLVMBuildBitCast(e->builder, b, pairs, ""),
                                LLVMBuildBitCast(e->builder, a, pairs, "")};
     return emit_intrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", 0, NULL, 3, argument);
 }
 
-void sum_pairs(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum)
+/* Elements from the first row of the tile to this one. */
+static int64_t row_offset(const Emit *e, const Tile *t, uint32_t row)
 {
     const Schedule *s = e->schedule;
-    Loop loop;
-    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context), vector = i32_vector(e, s->width);
-    LLVMValueRef b[8], first = area_element(e, &t->a, 0);
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, s->k), 2, rows * s->vectors, sum);
-    LLVMValueRef at = LLVMBuildMul(e->builder, loop.index, emit_i64(e, t->column), "");
-    LLVMValueRef pairs = step_pointer(e, panel->element, panel->base, at);
-    for (uint32_t v = 0; v < s->vectors; v++) {
-        LLVMValueRef from = step_pointer(e, vector, pairs, emit_i64(e, v));
-        b[v] = LLVMBuildLoad2(e->builder, vector, from, "");
-        LLVMSetAlignment(b[v], 64);
+    int64_t offset = 0;
+    for (uint32_t i = s->tile_count; i-- > 1;) {
+        offset += row % s->tile[i].block * t->a.at.by[s->tile[i].axis.id - 1];
+        row /= (uint32_t)s->tile[i].block;
     }
-    LLVMValueRef column = step_pointer(e, t->a.element, first, loop.index);
-    for (uint32_t r = 0; r < rows; r++) {
-        LLVMValueRef from = step_pointer(e, t->a.element, column, emit_i64(e, r * s->a_pitch));
-        LLVMValueRef a = LLVMBuildLoad2(e->builder, i32, from, "");
+    return s->tile_count ? offset + row * t->a.at.by[s->tile[0].axis.id - 1] : 0;
+}
+
+/* Where pairs of the tile begin. */
+typedef struct Pairs {
+    LLVMValueRef a, b;
+    uint32_t rows;
+} Pairs;
+
+/* The pair that is `plus` points of k on. */
+static void add_pair(Emit *e, const Tile *t, const Pairs *from, int64_t plus, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context), vector = i32_vector(e, s->width);
+    LLVMValueRef b[8];
+    for (uint32_t v = 0; v < s->vectors; v++) {
+        LLVMValueRef at = step_pointer(e, vector, from->b, emit_i64(e, plus / 2 * s->vectors + v));
+        b[v] = LLVMBuildLoad2(e->builder, vector, at, "");
+        LLVMSetAlignment(b[v], 4 * s->width);
+    }
+    for (uint32_t r = 0; r < from->rows; r++) {
+        LLVMValueRef at = emit_i64(e, row_offset(e, t, r) + plus);
+        LLVMValueRef a =
+            LLVMBuildLoad2(e->builder, i32, step_pointer(e, t->a.element, from->a, at), "");
+        LLVMSetAlignment(a, s->pack_a == PACK_A_none ? 2 : 4);
         a = spread(e, a, s->width);
         for (uint32_t v = 0; v < s->vectors; v++)
             sum[r * s->vectors + v] = multiply_pairs(e, sum[r * s->vectors + v], b[v], a);
     }
+}
+
+/* Points [from, to) of k, both even, `count` pairs a pass. */
+static void sum_range(Emit *e, const Tile *t, const Pairs *first, const int64_t range[2],
+                      uint32_t count, LLVMValueRef *sum)
+{
+    Loop loop;
+    if (range[0] == range[1]) return;
+    loop_open(e, &loop, emit_i64(e, range[0]), emit_i64(e, range[1]), 2 * (int64_t)count,
+              first->rows * e->schedule->vectors, sum);
+    LLVMValueRef at = LLVMBuildMul(e->builder, loop.index, emit_i64(e, t->column), "");
+    Pairs pass = *first;
+    pass.a = step_pointer(e, t->a.element, first->a, loop.index);
+    pass.b = step_pointer(e, t->a.element, first->b, at);
+    for (uint32_t i = 0; i < count; i++)
+        add_pair(e, t, &pass, 2 * i, sum);
     loop_close(e, &loop, sum);
+}
+
+/* So many neighbours along k, from where the reduction axes are bound to. */
+static void sum_neighbours(Emit *e, const Tile *t, const Area *panel, int64_t points, uint32_t rows,
+                           LLVMValueRef *sum)
+{
+    uint32_t products = e->schedule->vectors;
+    if (is_of_integers(e)) products *= e->target->schedule.integer_steps;
+    int64_t pairs = (points + 1) / 2;
+    uint32_t count = steps_of_pass(rows, products, pairs, true);
+    int64_t whole = pairs / count * count;
+    Pairs first = {.a = area_element(e, &t->a, 0), .b = area_element(e, panel, 0), .rows = rows};
+    sum_range(e, t, &first, (int64_t[]){0, 2 * whole}, count, sum);
+    sum_range(e, t, &first, (int64_t[]){2 * whole, 2 * pairs}, 1, sum);
+}
+
+static void sum_runs(Emit *e, const Tile *t, const Area *panel, uint32_t at, uint32_t rows,
+                     LLVMValueRef *sum)
+{
+    const Runs *runs = &t->run;
+    if (at + 1 >= runs->count) {
+        sum_neighbours(e, t, panel, runs->count ? runs->extent[at] : 1, rows, sum);
+        return;
+    }
+    Loop loop;
+    loop_open(e, &loop, runs->from[at], runs->to[at], 1, rows * e->schedule->vectors, sum);
+    axis_bind(e, runs->axis[at], loop.index, e->depth);
+    sum_runs(e, t, panel, at + 1, rows, sum);
+    axis_bind(e, runs->axis[at], emit_i64(e, 0), 0);
+    loop_close(e, &loop, sum);
+}
+
+/* What is packed has all points of k in one stretch. */
+void sum_pairs(Emit *e, Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum)
+{
+    bind_k(e, t, &t->run);
+    if (e->schedule->pack_a == PACK_A_none)
+        sum_runs(e, t, panel, 0, rows, sum);
+    else
+        sum_neighbours(e, t, panel, e->schedule->k, rows, sum);
+    release_k(e, t);
 }

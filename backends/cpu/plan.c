@@ -13,8 +13,8 @@ static void hash(const Text *text, uint64_t key[2])
 
 static void print_target(Text *out, const ScheduleTarget *target)
 {
-    text_add(out, "%u %u %u %" PRId64 " %" PRId64 " %d\n", target->lanes, target->registers,
-             target->threads, target->l1, target->l2, target->products);
+    text_add(out, "%u %u %u %" PRId64 " %" PRId64 " %d %u\n", target->lanes, target->registers,
+             target->threads, target->l1, target->l2, target->products, target->integer_steps);
 }
 
 Workload workload_of(const Kernel *kernel, const CpuTarget *target, const Slices *slices,

@@ -24,18 +24,20 @@ static const struct LevelInfo {
     const char *cpu, *features;
     uint32_t lanes, registers;
     Products products;
+    uint32_t integer_steps;
     bool has_fma, has_half, has_masks;
 } level_info[] = {
-    [CPU_sse42] = {"sse4.2", "SSE4.2", X86_64, "x86-64-v2", BASE, 4, 16, PRODUCTS_single, false,
+    [CPU_sse42] = {"sse4.2", "SSE4.2", X86_64, "x86-64-v2", BASE, 4, 16, PRODUCTS_single, 2, false,
                    false, false},
-    [CPU_avx2] = {"avx2", "AVX2", X86_64, "x86-64-v3", AVX2, 8, 16, PRODUCTS_single, true, true,
+    [CPU_avx2] = {"avx2", "AVX2", X86_64, "x86-64-v3", AVX2, 8, 16, PRODUCTS_single, 2, true, true,
                   false},
-    [CPU_avx512] = {"avx512", "AVX-512", X86_64, "x86-64-v4", AVX512, 16, 32, PRODUCTS_single, true,
-                    true, true},
+    [CPU_avx512] = {"avx512", "AVX-512", X86_64, "x86-64-v4", AVX512, 16, 32, PRODUCTS_single, 2,
+                    true, true, true},
     [CPU_avx512bf16] = {"avx512bf16", "AVX-512 with BF16", X86_64, "x86-64-v4", BF16, 16, 32,
-                        PRODUCTS_pairs, true, true, true},
-    [CPU_amx] = {"amx", "AMX", X86_64, "x86-64-v4", AMX, 16, 32, PRODUCTS_tiles, true, true, true},
-    [CPU_neon] = {"neon", "NEON", AARCH64, "generic", NEON, 4, 32, PRODUCTS_single, true, true,
+                        PRODUCTS_pairs, 1, true, true, true},
+    [CPU_amx] = {"amx", "AMX", X86_64, "x86-64-v4", AMX, 16, 32, PRODUCTS_tiles, 1, true, true,
+                 true},
+    [CPU_neon] = {"neon", "NEON", AARCH64, "generic", NEON, 4, 32, PRODUCTS_single, 0, true, true,
                   false},
 };
 enum { LEVELS = sizeof level_info / sizeof *level_info };
@@ -98,6 +100,7 @@ Status cpu_target(const char *wanted, uint32_t threads, Report *report, CpuTarge
                                         .registers = info->registers,
                                         .threads = threads,
                                         .products = info->products,
+                                        .integer_steps = info->integer_steps,
                                         .has_fma = target->has_fma,
                                         .l1 = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
                                         .l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 << 10)};

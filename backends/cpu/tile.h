@@ -6,7 +6,8 @@
  * Packed b: panels of `vectors * width` neighbours of the vector axis, [panel][k][lane], k counting all points of the
  * inner reduction axes in their order.  Packed a: [row][k] or [k][row].  Sums that wait: [row][column].
  *
- * Factors of bf16 that are multiplied by more than one (Schedule.products): b [panel][k / 2][lane][2], a [row][k]. */
+ * Factors of bf16 or bytes that are multiplied by more than one (Schedule.products): b [panel][k / 2][lane][2], a [row][k] or, widened,
+ * as it lies in memory. */
 #include "backends/cpu/emit.h"
 #include "ir/kernel/planning.h"
 
@@ -67,10 +68,13 @@ void prefetch_step(Emit *e, const Tile *t);
 void prefetch_next_rows(Emit *e, Tile *t);
 void prefetch_finish(Emit *e, const Tile *t, int64_t rows);
 bool finish_is_far(const Emit *e); /* ... which pays if its sums take long enough */
-/* pairs.c: the same for factors of bf16 in pairs, and the sums of one tile. */
+/* widen.c: a factor of bytes as i16, in the order in which it lies, and where it is. */
+void emit_widened_copy(Emit *e, const BoxCopy *copy);
+Area widened_area(Emit *e);
+/* pairs.c: the same for factors of bf16 or bytes in pairs, and the sums of one tile. */
 void emit_pack_pairs_b(Emit *e, Tile *t);
 void emit_pack_pairs_a(Emit *e, Tile *t);
-void sum_pairs(Emit *e, const Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum);
+void sum_pairs(Emit *e, Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum);
 /* Some of k for the sums of one tile, which wait in `sums` if k is cut. */
 typedef struct Part {
     LLVMValueRef from, to; /* points of k */

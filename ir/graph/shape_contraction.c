@@ -144,11 +144,6 @@ static const char *check_window(const Question *question, const Indices *indices
     return NULL;
 }
 
-static bool is_byte(Type type)
-{
-    return type_is_integer(type) && type_info[type].bytes == 1;
-}
-
 /* What products of that type are added up in. */
 static Type sum_type(Type type)
 {
@@ -156,11 +151,22 @@ static Type sum_type(Type type)
     return type_info[type].bytes == 1 ? TYPE_i32 : type;
 }
 
+static bool is_byte(Type type)
+{
+    return type_is_integer(type) && type_info[type].bytes == 1;
+}
+
+/* Bytes of both kinds are multiplied: what is never negative, as after relu, has twice as many steps as u8. */
+static bool types_fit(Type a, Type b)
+{
+    return a == b || (is_byte(a) && is_byte(b));
+}
+
 static const char *check_operands(const Question *question)
 {
     const TypedShape *a = &question->argument[0], *b = &question->argument[1];
     const Indices *indices = &question->attribute->indices;
-    if (a->type != b->type && !(is_byte(a->type) && is_byte(b->type)))
+    if (!types_fit(a->type, b->type))
         return shape_wrong(question, "types %s and %s differ", type_info[a->type].name,
                            type_info[b->type].name);
     const char *wrong = shape_check_numeric(question, a);

@@ -132,19 +132,25 @@ bool contraction_of(const Kernel *kernel, Contraction *contraction)
     return is_found;
 }
 
-static bool is_widened(const Kernel *kernel, Scalar factor)
+static Products products_of(const Kernel *kernel, Scalar factor, Products of_bf16,
+                            Products of_bytes)
 {
     const ScalarNode *node = &kernel->scalar.at[factor.id];
-    return node->op == SCALAR_cast && node->type == TYPE_f32 &&
-           kernel->scalar.at[node->argument[0].id].type == TYPE_bf16;
+    if (node->op != SCALAR_cast) return PRODUCTS_single;
+    Type from = kernel->scalar.at[node->argument[0].id].type;
+    if (node->type == TYPE_f32 && from == TYPE_bf16) return of_bf16;
+    bool is_byte = type_is_integer(from) && type_info[from].bytes == 1;
+    return node->type == TYPE_i32 && is_byte ? of_bytes : PRODUCTS_single;
 }
 
-Products contraction_products(const Kernel *kernel, const Contraction *contraction, Products best)
+Products contraction_products(const Kernel *kernel, const Contraction *contraction,
+                              Products of_bf16, Products of_bytes)
 {
-    bool is_narrow = is_widened(kernel, contraction->a) && is_widened(kernel, contraction->b);
+    Products a = products_of(kernel, contraction->a, of_bf16, of_bytes);
+    Products b = products_of(kernel, contraction->b, of_bf16, of_bytes);
     uint32_t sides = contraction->m | contraction->n;
-    for (uint32_t i = 0; is_narrow && i < kernel->axis.count; i++)
-        if (sides >> i & 1 && kernel->axis.at[i].extent > 1) return best;
+    for (uint32_t i = 0; a == b && i < kernel->axis.count; i++)
+        if (sides >> i & 1 && kernel->axis.at[i].extent > 1) return a;
     return PRODUCTS_single;
 }
 

@@ -26,15 +26,18 @@ typedef struct Contraction {
  * kernel_expand keeps the answer. */
 bool contraction_of(const Kernel *kernel, Contraction *contraction);
 
-/* How a machine multiplies factors of bf16, by what its levels offer. */
+/* How a machine multiplies factors of bf16, or of one-byte integers, by what its levels offer. */
 typedef enum Products {
-    PRODUCTS_single, /* widened, one by one */
-    PRODUCTS_pairs,  /* two of them in an instruction, to the same sums as one by one */
-    PRODUCTS_tiles,  /* 32 points of k in an instruction, with a tree of its own: see kernel.h */
+    PRODUCTS_single,   /* widened, one by one */
+    PRODUCTS_pairs,    /* two of bf16 in an instruction, to the same sums as one by one */
+    PRODUCTS_tiles,    /* 32 points of k in an instruction, with a tree of its own: see kernel.h */
+    PRODUCTS_integers, /* two of i16, to which bytes were widened */
 } Products;
 
-/* `best` if both factors are values of bf16 that were widened, and the result has an axis; else PRODUCTS_single. */
-Products contraction_products(const Kernel *kernel, const Contraction *contraction, Products best);
+/* `of_bf16` if both factors are values of bf16 that were widened, `of_bytes` if both are i8 or u8 and were widened to i32, and the
+ * result has an axis; else PRODUCTS_single. */
+Products contraction_products(const Kernel *kernel, const Contraction *contraction,
+                              Products of_bf16, Products of_bytes);
 /* The reduction axis, of extent above 1 if there is one, whose points are taken in pairs, as if an odd extent had one more point whose
  * factors are 0; it is the innermost of the reduction axes in the order in which they are summed.  Pairs: the last in
  * the axis list.  Tiles: of those with an even extent, or of all if there is none, the one along which more

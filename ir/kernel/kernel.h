@@ -99,7 +99,7 @@ typedef enum ScalarOp {
  *
  * Tree of a contraction (reduce_op add whose body is a product recognized by contraction.h): sequential over the
  * reduction axes in the order of the axis list (first outermost), one accumulator, acc = fma(a, b, acc) for floats of
- * f32, from 0.  (bf16 and f16 operands are widened to f32; i8/u8 to i32.)
+ * f32, from 0.  (bf16 and f16 operands are widened to f32; i8/u8 to i32, whose sums wrap and are the same in any order.)
  * Tree of tiles: a machine that has instructions for it (AMX) sums a contraction whose factors are bf16, widened, and which has an
  * m or n axis of extent above 1, in another order, which depends on the kernel alone.  kernel_merge_axes first; the reduction axes in the
  * order of the axis list, but innermost the one that contraction_pairs names, to which a point with factors of 0 is added if

@@ -20,7 +20,8 @@ typedef struct ScheduleTarget {
     uint32_t threads;
     int64_t l1, l2; /* bytes of the caches of one core */
     Products products; /* of bf16 */
-    bool has_fma;      /* which the tree of minimal filtering is made of */
+    uint32_t integer_steps; /* instructions that multiply two pairs of i16 and add the products to a sum of i32; 0: there are none */
+    bool has_fma;           /* which the tree of minimal filtering is made of */
 } ScheduleTarget;
 
 /* A kernel cut along one of its parallel axes: task t of `count` takes points [t, t + 1) * extent / count of it and all of every
@@ -52,6 +53,8 @@ typedef struct TaskAxis {
  * which is copied once, zeros and all.  Box: `own` axes, each a dimension, then the guarded coordinates, then `inner`. */
 typedef struct BoxCopy {
     Scalar load;
+    const Access *from; /* the load's; or the same elements, if it has no guards: loops around the copy, and a guarded coordinate that
+                         * always holds */
     uint32_t loops; /* the copy is made inside the first so many of `order` */
     uint32_t free;  /* axes that move inside the box */
     uint32_t own;   /* of those, the ones outside of guarded coordinates, less inner */
@@ -123,7 +126,7 @@ typedef struct Schedule {
      * own number, -1: only from there on.  wanted 1: for sums of which a column's number is at most a row's, -1: at least; 0: all. */
     int range, wanted;
     int64_t k;           /* points of the reduction axes in a block; pairs: with the zeros behind them */
-    /* Factors of bf16 that are multiplied by more than one: both are packed, a [row][k] and b [panel][k / 2][lane][2], the
+    /* Factors of bf16 or bytes that are multiplied by more than one: both are packed, a [row][k] and b [panel][k / 2][lane][2], the
      * reduction axes in their order but for `pair`, which is the innermost and has an even number of points there. */
     Products products;
     Axis pair;
@@ -177,6 +180,10 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
 /* Plans the copies of a contraction whose loops and scratch are settled, and reserves their scratch. */
 void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
                      Arena *arena);
+/* The same of factor a of bytes, as i16, from which pairs are read in place: rows of it, guarded at both ends, lie in memory as in the box.
+ * False if it cannot be, or elements are read too rarely. */
+bool schedule_widened_copy(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
+                           Arena *arena);
 /* The most points of a parallel axis that a task takes. */
 int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axis axis);
 /* Whether a step over k passes more than a line or two of what is not wanted of a factor. */

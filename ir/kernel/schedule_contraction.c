@@ -104,7 +104,8 @@ double plan_step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
     if (p->products == PRODUCTS_tiles) return tiles_step_cost(rows, vectors);
     double products = rows * vectors * 0.5, loads = (rows + vectors) * 0.5;
     double cost = products > loads ? products : loads;
-    double issuing = (rows * vectors + rows + vectors) / ISSUE;
+    uint32_t steps = p->products == PRODUCTS_integers ? p->target->integer_steps : 1;
+    double issuing = (rows * vectors * steps + rows + vectors) / ISSUE;
     if (cost < issuing) cost = issuing;
     double bytes = 4.0 * vectors * p->target->lanes;
     double streaming = bytes / (STREAM * p->target->lanes);
@@ -114,7 +115,9 @@ double plan_step_cost(const Planning *p, uint32_t rows, uint32_t vectors)
 
 static uint32_t most_rows(const Planning *p, uint32_t vectors)
 {
-    uint32_t rows = (p->target->registers - 1 - vectors) / vectors;
+    bool has_product = p->products == PRODUCTS_integers && p->target->integer_steps > 1;
+    uint32_t others = 1 + vectors + has_product;
+    uint32_t rows = (p->target->registers - others) / vectors;
     rows = rows < 1 ? 1 : rows > MAX_ROWS ? MAX_ROWS : rows;
     if (p->products == PRODUCTS_tiles) rows = TILE_ROWS;
     return p->choice.rows && p->choice.rows < rows ? p->choice.rows : rows;
@@ -539,7 +542,9 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     for (uint32_t i = 0; i < kernel->axis.count; i++)
         if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))
             p.inner_k = (Axis){i + 1};
-    p.products = contraction_products(kernel, contraction, target->products);
+    p.products =
+        contraction_products(kernel, contraction, target->products,
+                             target->integer_steps ? PRODUCTS_integers : PRODUCTS_single);
     if (p.products) p.inner_k = contraction_pairs(kernel, contraction, p.products);
     p.finishes = kernel_live(kernel, arena);
     const bool *product = kernel_needed(kernel, contraction->sum, arena);

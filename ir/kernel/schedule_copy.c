@@ -5,6 +5,7 @@
 #define NARROW      ((int64_t)1 << 30) /* coordinates of a box are computed in 32 bits */
 #define REUSE       4                  /* reads of an element from which a copy pays */
 #define REUSE_LANES 1.5 /* ... that moves whole vectors without a test for each lane */
+#define ROOM        64  /* elements behind a copy */
 
 static int64_t extent_of(const Kernel *kernel, uint32_t axis)
 {
@@ -120,25 +121,30 @@ static uint32_t outer_reductions(const Kernel *kernel, const Schedule *s)
     return axes;
 }
 
+static void place_copy(const Kernel *kernel, Schedule *s, BoxCopy copy, int64_t bytes)
+{
+    copy.access.buffer = kernel->buffer.count + s->copy_count;
+    copy.offset = s->scratch;
+    s->scratch += (bytes + 63) / 64 * 64;
+    s->copy[s->copy_count++] = copy;
+}
+
 static void add_copy(const Kernel *kernel, Schedule *s, Scalar load, bool is_b, int64_t room)
 {
     const ScalarNode *node = &kernel->scalar.at[load.id];
     uint32_t outer;
     if (s->copy_count == 2) return;
-    BoxCopy copy = {.load = load, .loops = outer_loops(s, node->access, is_b, &outer)};
+    BoxCopy copy = {.load = load, .from = node->access};
+    copy.loops = outer_loops(s, node->access, is_b, &outer);
     if (s->waits && copy.loops < s->packed_loops) return;
     copy.free = node->depends & ~outer & ~outer_reductions(kernel, s);
     copy.inner = contiguous_axis(kernel, node->access, copy.free);
     if (!can_copy(node->access, copy.inner)) return;
     if (!plan_box(kernel, node->access, &copy)) return;
-    int64_t bytes = (copy.elements + 64) * type_info[node->type].bytes;
-    bytes = (bytes + 63) / 64 * 64;
+    int64_t bytes = (copy.elements + ROOM) * type_info[node->type].bytes;
     double reuse = copy.inner.id ? REUSE_LANES : REUSE;
     if (bytes > room || points_of(kernel, copy.free) < reuse * (double)copy.elements) return;
-    copy.access.buffer = kernel->buffer.count + s->copy_count;
-    copy.offset = s->scratch;
-    s->scratch += bytes;
-    s->copy[s->copy_count++] = copy;
+    place_copy(kernel, s, copy, bytes);
 }
 
 void schedule_copies(const Kernel *kernel, Schedule *s, const ScheduleTarget *target, Arena *arena)
@@ -151,4 +157,77 @@ void schedule_copies(const Kernel *kernel, Schedule *s, const ScheduleTarget *ta
             if (needed[i] && kernel->scalar.at[i].op == SCALAR_load)
                 add_copy(kernel, s, (Scalar){i}, f == 1, target->l2 / 2);
     }
+}
+
+/* --- factors of bytes ------------------------------------------------------------------------------------------------------------ */
+
+/* How far the affine moves over the axes. */
+static int64_t span_of(const Kernel *kernel, Affine affine, uint32_t axes)
+{
+    int64_t least, greatest;
+    affine = restricted(affine, axes);
+    affine_range(kernel, &affine, &least, &greatest);
+    return greatest - least;
+}
+
+/* An access without guards as two coordinates: the first loops, as long as what is read at each of their points is apart from that at the
+ * others, and all the rest. */
+static const Access *split_access(const Kernel *kernel, const Schedule *s, const Access *access,
+                                  Arena *arena)
+{
+    Affine linear = {.constant = access->offset};
+    for (int d = 0; d < access->rank; d++)
+        linear = affine_add(linear, affine_scale(access->at[d].affine, access->stride[d]));
+    uint32_t outer = 0, all = affine_axes(&linear);
+    for (uint32_t i = 0; i < s->order_count; i++) {
+        uint32_t axis = s->order[i].id - 1;
+        if (linear.by[axis] &&
+            span_of(kernel, linear, all & ~outer & ~(1u << axis)) >= linear.by[axis])
+            break;
+        outer |= 1u << axis;
+    }
+    Access *split = arena_new(arena, Access);
+    *split = (Access){.buffer = access->buffer, .rank = 2, .stride = {1, 1}};
+    split->at[0] = (Coordinate){.affine = restricted(linear, outer), .divisor = 1};
+    split->at[1] = (Coordinate){.affine = restricted(linear, ~outer),
+                                .divisor = 1,
+                                .extent = kernel->buffer.at[access->buffer].elements,
+                                .guarded = true};
+    split->at[0].extent = split->at[1].extent;
+    split->at[1].affine.constant = linear.constant;
+    return split;
+}
+
+/* Whether the innermost dimensions of the box lie in memory as in it, and nothing is divided. */
+static bool has_whole_rows(const Kernel *kernel, const BoxCopy *copy)
+{
+    int64_t inner = copy->inner.id ? extent_of(kernel, copy->inner.id - 1) : 1, stride = 0;
+    for (int d = 0; d < copy->from->rank; d++) {
+        if (copy->from->at[d].divisor != 1) return false;
+        if (copy->from->at[d].guarded) stride = copy->from->stride[d];
+    }
+    return stride == inner;
+}
+
+bool schedule_widened_copy(const Kernel *kernel, Schedule *s, const ScheduleTarget *target,
+                           Arena *arena)
+{
+    Scalar load = kernel->scalar.at[s->of.a.id].argument[0];
+    const ScalarNode *node = &kernel->scalar.at[load.id];
+    uint32_t outer;
+    if (node->op != SCALAR_load) return false;
+    BoxCopy copy = {.load = load, .from = node->access};
+    for (int d = 0; d < node->access->rank; d++)
+        if (node->access->at[d].dynamic.id) return false;
+    if (!guarded_axes(node->access)) copy.from = split_access(kernel, s, node->access, arena);
+    copy.loops = outer_loops(s, copy.from, false, &outer);
+    copy.free = node->depends & ~outer;
+    copy.inner = contiguous_axis(kernel, copy.from, copy.free);
+    if (!can_copy(copy.from, copy.inner) || !plan_box(kernel, copy.from, &copy)) return false;
+    int64_t bytes = (copy.elements + ROOM) * 2;
+    bool is_read_often = points_of(kernel, copy.free) >= REUSE_LANES * (double)copy.elements;
+    if (bytes > target->l2 / 2 || !is_read_often || !has_whole_rows(kernel, &copy)) return false;
+    if (copy.access.at[0].affine.by[s->pair.id - 1] != 1) return false;
+    place_copy(kernel, s, copy, bytes);
+    return true;
 }

@@ -117,17 +117,38 @@ static int64_t depth_of(const Planning *p, const Schedule *s)
     return plan_ceiling(steps, plan_ceiling(steps, most)) * TILE_DEPTH;
 }
 
-static void place_pairs(Schedule *s)
+static void place_b(Schedule *s)
 {
     int64_t column = (int64_t)s->vectors * s->width;
     plan_reserve(s, (s->panels * s->k + 2 * s->width) * column * 2);
+    if (s->depth) s->sums_offset = plan_reserve(s, s->panels * TILE_ROWS * column * 4);
+}
+
+static void place_a(Schedule *s)
+{
     /* Tiles are read whole; lanes along the rows may be written past the last. */
     int64_t rows = s->a_rows;
     for (uint32_t i = 1; i < s->tile_count; i++)
         rows *= s->tile[i].block;
     s->a_pitch = s->k + ROOM / 2;
-    if (s->depth) s->sums_offset = plan_reserve(s, s->panels * TILE_ROWS * column * 4);
     s->a_offset = plan_reserve(s, ((rows + TILE_ROWS + s->width) * s->a_pitch + ROOM) * 2);
+}
+
+/* How a gets to the tiles: bytes that are read often, as those of images under windows, are widened once and read in place. */
+static void choose_a(const Planning *p, const Candidate *c, Schedule *s)
+{
+    if (p->products == PRODUCTS_integers && s->tile_count &&
+        schedule_widened_copy(p->kernel, s, p->target, p->arena)) {
+        s->pack_a = PACK_A_none;
+        s->a_rows = plan_extent(p, s->tile[0].axis);
+        return;
+    }
+    s->a_lanes = lanes_of_a(p, c, s);
+    s->pack_a = s->a_lanes.id ? PACK_A_transposed : PACK_A_along_k;
+    s->a_rows = first_rows(p, s);
+    s->a_first = s->a_rows > 0;
+    if (!s->a_first) s->a_rows = s->tile_count ? s->tile[0].block : 1;
+    place_a(s);
 }
 
 Schedule settle_pairs(const Planning *p, const Candidate *best)
@@ -149,13 +170,9 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);
-    s.a_lanes = lanes_of_a(p, best, &s);
-    s.pack_a = s.a_lanes.id ? PACK_A_transposed : PACK_A_along_k;
-    s.a_rows = first_rows(p, &s);
-    s.a_first = s.a_rows > 0;
-    if (!s.a_first) s.a_rows = s.tile_count ? s.tile[0].block : 1;
     s.depth = depth_of(p, &s);
+    place_b(&s);
+    choose_a(p, best, &s);
     s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);
-    place_pairs(&s);
     return s;
 }

@@ -142,7 +142,7 @@ static bool recognize(Finding *f, const Contraction *of, Winograd *w)
 static bool is_single(const Kernel *kernel, const Contraction *of)
 {
     return kernel->scalar.at[of->sum.id].type == TYPE_f32 &&
-           contraction_products(kernel, of, PRODUCTS_pairs) == PRODUCTS_single;
+           contraction_products(kernel, of, PRODUCTS_pairs, PRODUCTS_integers) == PRODUCTS_single;
 }
 
 bool winograd_of(const Kernel *kernel, const Contraction *of, Winograd *winograd)

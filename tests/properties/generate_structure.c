@@ -324,6 +324,14 @@ static void mix(Generator *g, char *letters, Shape *shape)
     }
 }
 
+/* Of bytes, often the other kind. */
+static Type type_beside(Generator *g, Type type)
+{
+    bool is_byte = type == TYPE_i8 || type == TYPE_u8;
+    if (!is_byte || g->only_f32 || draw(g, 0, 1)) return type;
+    return type == TYPE_i8 ? TYPE_u8 : TYPE_i8;
+}
+
 static Value make_contraction(Generator *g, Op op, Value first)
 {
     static const Type types[] = {TYPE_f32, TYPE_f32, TYPE_bf16, TYPE_f16,
@@ -344,7 +352,7 @@ static Value make_contraction(Generator *g, Op op, Value first)
     }
     mix(g, deal.attribute.indices.b, &deal.b);
     mix(g, deal.attribute.indices.y, &deal.y);
-    Value b = generate_operand(g, graph_type(g->graph, a), &deal.b);
+    Value b = generate_operand(g, type_beside(g, graph_type(g->graph, a)), &deal.b);
     return generate_node(g, op, 2, (Value[]){a, b}, &deal.attribute,
                          op == OP_conv ? &(TypedShape){.shape = deal.y} : NULL);
 }

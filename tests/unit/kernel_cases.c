@@ -88,10 +88,39 @@ static void extremes(const CaseSink *sink)
     sink->take(sink->user, extremes_of_magnitudes(sink->arena), 1);
 }
 
+static void contractions_of_bytes(const CaseSink *sink)
+{
+    each_of_kind(sink, RANDOM_contraction_of_bytes);
+}
+
+/* Of the two factors. */
+typedef struct Types {
+    Type a, b;
+} Types;
+
+static const Types reals = {TYPE_f32, TYPE_f32}, halves = {TYPE_bf16, TYPE_bf16};
+static const Types bytes[] = {
+    {TYPE_u8, TYPE_i8}, {TYPE_i8, TYPE_u8}, {TYPE_i8, TYPE_i8}, {TYPE_u8, TYPE_u8}};
+enum { BYTES = sizeof bytes / sizeof *bytes };
+
+static Type sum_type(Type type)
+{
+    return type_is_float(type) ? TYPE_f32 : TYPE_i32;
+}
+
 static Scalar widened(Kernel *kernel, Scalar value)
 {
-    bool is_wide = kernel->scalar.at[value.id].type == TYPE_f32;
-    return is_wide ? value : kernel_apply(kernel, SCALAR_cast, TYPE_f32, &value);
+    Type type = kernel->scalar.at[value.id].type;
+    if (type == sum_type(type)) return value;
+    return kernel_apply(kernel, SCALAR_cast, sum_type(type), &value);
+}
+
+/* The sum over these axes. */
+static Scalar sum_of_products(Kernel *kernel, uint32_t axes, const Scalar *factors)
+{
+    Type type = kernel->scalar.at[factors[0].id].type;
+    Scalar product = kernel_apply(kernel, SCALAR_mul, type, factors);
+    return kernel_reduce(kernel, REDUCE_add, axes, product);
 }
 
 static Scalar load_matrix(Kernel *kernel, Type type, Affine row, Affine column, int64_t rows,
@@ -105,24 +134,22 @@ static Scalar load_matrix(Kernel *kernel, Type type, Affine row, Affine column, 
 }
 
 /* layout: bit 0: a is [k, m]; bit 1: b is [n, k]; bit 2: the result is [n, m]. */
-static Kernel *product(Arena *arena, Type type, int64_t m, int64_t n, int64_t k, int layout)
+static Kernel *product(Arena *arena, Types type, int64_t m, int64_t n, int64_t k, int layout)
 {
     Kernel *kernel = kernel_new(arena);
     Affine i = affine_axis(kernel_axis(kernel, AXIS_parallel, m));
     Affine j = affine_axis(kernel_axis(kernel, AXIS_parallel, n));
     Affine l = affine_axis(kernel_axis(kernel, AXIS_reduction, k));
-    Scalar a =
-        layout & 1 ? load_matrix(kernel, type, l, i, k, m) : load_matrix(kernel, type, i, l, m, k);
-    Scalar b =
-        layout & 2 ? load_matrix(kernel, type, j, l, n, k) : load_matrix(kernel, type, l, j, k, n);
-    Scalar factors[] = {a, b};
-    Scalar sum =
-        kernel_reduce(kernel, REDUCE_add, 4, kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
+    Scalar a = layout & 1 ? load_matrix(kernel, type.a, l, i, k, m)
+                          : load_matrix(kernel, type.a, i, l, m, k);
+    Scalar b = layout & 2 ? load_matrix(kernel, type.b, j, l, n, k)
+                          : load_matrix(kernel, type.b, l, j, k, n);
+    Scalar sum = sum_of_products(kernel, 4, (Scalar[]){a, b});
     Access access = {.rank = 2, .stride = {n, 1}};
     access.at[0] = (Coordinate){.affine = i, .divisor = 1, .extent = m};
     access.at[1] = (Coordinate){.affine = j, .divisor = 1, .extent = n};
     if (layout & 4) access.stride[0] = 1, access.stride[1] = m;
-    access.buffer = kernel_buffer(kernel, TYPE_f32, m * n, true);
+    access.buffer = kernel_buffer(kernel, sum_type(type.a), m * n, true);
     kernel_store(kernel, &access, sum, false);
     return kernel;
 }
@@ -159,8 +186,7 @@ static Kernel *masked_product(Arena *arena, int64_t m, int64_t n, int64_t k, int
         *masked = kernel_apply(kernel, SCALAR_select, TYPE_f32, (Scalar[]){where, *masked, zero});
         *masked = kernel_apply(kernel, SCALAR_zero_unless, TYPE_f32, (Scalar[]){where, *masked});
     }
-    Scalar value =
-        kernel_reduce(kernel, REDUCE_add, 4, kernel_apply(kernel, SCALAR_mul, TYPE_f32, factor));
+    Scalar value = sum_of_products(kernel, 4, factor);
     if (masking & MASK_stored) {
         Scalar where = order(kernel, j, i, masking);
         value = kernel_apply(kernel, SCALAR_select, TYPE_f32, (Scalar[]){where, value, zero});
@@ -185,7 +211,7 @@ static void masked_products(const CaseSink *sink)
                 (uint64_t)masking);
 }
 
-static void each_product(const CaseSink *sink, Type type)
+static void each_product(const CaseSink *sink, Types type)
 {
     static const int64_t extent[] = {1, 2, 3, 15, 16, 17, 33, 70};
     enum { EXTENTS = sizeof extent / sizeof *extent };
@@ -203,33 +229,41 @@ static void each_product(const CaseSink *sink, Type type)
 
 static void products(const CaseSink *sink)
 {
-    each_product(sink, TYPE_f32);
+    each_product(sink, reals);
 }
 
 static void products_of_bf16(const CaseSink *sink)
 {
-    each_product(sink, TYPE_bf16);
+    each_product(sink, halves);
+}
+
+static void products_of_bytes(const CaseSink *sink)
+{
+    for (int i = 0; i < BYTES; i++)
+        each_product(sink, bytes[i]);
 }
 
 /* Schedules that cut everything there is to cut: several groups of panels, parts of k, factors packed once for all groups. */
 static void small_caches(const CaseSink *sink)
 {
     for (uint64_t seed = first_seed(); seed < end_seed(); seed++) {
-        RandomKind kind = seed % 2 ? RANDOM_contraction_of_bf16 : RANDOM_contraction;
+        static const RandomKind kinds[] = {RANDOM_contraction, RANDOM_contraction_of_bf16,
+                                           RANDOM_contraction_of_bytes};
+        RandomKind kind = kinds[seed % 3];
         sink->take(sink->user, random_kernel(kind, seed, sink->arena), seed);
     }
     for (int layout = 0; layout < 8; layout++) {
-        Type type = layout % 3 ? TYPE_bf16 : TYPE_f32;
+        Types type = layout % 3 == 0 ? reals : layout % 3 == 1 ? halves : bytes[layout / 3];
         Kernel *kernel = product(sink->arena, type, 39, 136 + layout, 390 + layout, layout);
         sink->take(sink->user, kernel, (uint64_t)layout);
     }
 }
 
-/* is_last: images have their channels innermost. */
+/* is_last: images have their channels innermost; is_tapped: sums run over taps first, and weights lie so, filters innermost. */
 typedef struct Convolution {
     int64_t batch, channels, out, side, taps, padding, stride;
-    bool is_last;
-    Type type;
+    bool is_last, is_tapped;
+    Types type; /* of images and of taps */
 } Convolution;
 
 static Affine axis_of(Kernel *kernel, AxisKind kind, int64_t extent)
@@ -271,8 +305,10 @@ static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
     AxisKind tap = of_weights ? AXIS_parallel : AXIS_reduction;
     Affine n = axis_of(kernel, pixel, c.batch), o = axis_of(kernel, AXIS_parallel, c.out);
     Affine y = axis_of(kernel, pixel, side), x = axis_of(kernel, pixel, side);
-    Affine i = axis_of(kernel, tap, c.channels);
+    Affine i = {0};
+    if (!c.is_tapped) i = axis_of(kernel, tap, c.channels);
     Affine u = axis_of(kernel, tap, c.taps), v = axis_of(kernel, tap, c.taps);
+    if (c.is_tapped) i = axis_of(kernel, tap, c.channels);
     Affine row = affine_add(affine_add(affine_scale(y, c.stride), u), affine_constant(-c.padding));
     Affine column =
         affine_add(affine_add(affine_scale(x, c.stride), v), affine_constant(-c.padding));
@@ -280,18 +316,23 @@ static Kernel *convolution(Arena *arena, Convolution c, bool of_weights)
                   out[] = {c.batch, c.out, side, side},
                   taps[] = {c.out, c.channels, c.taps, c.taps};
     const Affine of_out[] = {n, o, y, x}, of_taps[] = {o, i, u, v};
-    Scalar factors[2] = {of_weights ? load_image(kernel, c.type, of_out, out, false, c.is_last)
-                                    : load_image(kernel, c.type, of_taps, taps, false, false)};
+    const int64_t tapped[] = {c.taps, c.taps, c.channels, c.out};
+    Scalar factors[2];
+    if (of_weights)
+        factors[0] = load_image(kernel, c.type.b, of_out, out, false, c.is_last);
+    else if (c.is_tapped)
+        factors[0] = load_image(kernel, c.type.b, (Affine[]){u, v, i, o}, tapped, false, false);
+    else
+        factors[0] = load_image(kernel, c.type.b, of_taps, taps, false, false);
     Affine of_in[] = {n, i, row, column};
-    factors[1] = load_image(kernel, c.type, of_in, in, c.padding > 0, c.is_last);
+    factors[1] = load_image(kernel, c.type.a, of_in, in, c.padding > 0, c.is_last);
     uint32_t reduced = 0;
     for (uint32_t a = 0; a < kernel->axis.count; a++)
         if (kernel->axis.at[a].kind == AXIS_reduction) reduced |= 1u << a;
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, reduced,
-                               kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
+    Scalar sum = sum_of_products(kernel, reduced, factors);
     const int64_t *extent = of_weights ? taps : out;
     int64_t elements = extent[0] * extent[1] * extent[2] * extent[3];
-    Access to = image(kernel_buffer(kernel, TYPE_f32, elements, true),
+    Access to = image(kernel_buffer(kernel, sum_type(c.type.a), elements, true),
                       of_weights ? of_taps : of_out, extent, false, c.is_last && !of_weights);
     kernel_store(kernel, &to, sum, false);
     return kernel;
@@ -317,21 +358,21 @@ static Kernel *input_gradient(Arena *arena, Convolution c)
     const int64_t in[] = {c.batch, c.channels, c.side, c.side},
                   out[] = {c.batch, c.out, side, side},
                   taps[] = {c.out, c.channels, c.taps, c.taps};
-    Scalar factors[2] = {load_image(kernel, c.type, (Affine[]){o, i, u, v}, taps, false, false)};
-    uint32_t buffer = kernel_buffer(kernel, c.type, c.batch * c.out * side * side, false);
+    Scalar factors[2] = {load_image(kernel, c.type.b, (Affine[]){o, i, u, v}, taps, false, false)};
+    uint32_t buffer = kernel_buffer(kernel, c.type.a, c.batch * c.out * side * side, false);
     Access from = image(buffer, (Affine[]){n, o, y, x}, out, false, c.is_last);
     from.at[2] = source(y, u, c, side);
     from.at[3] = source(x, v, c, side);
     factors[1] = widened(kernel, kernel_load(kernel, &from));
-    Scalar sum = kernel_reduce(kernel, REDUCE_add, 7u << 4,
-                               kernel_apply(kernel, SCALAR_mul, TYPE_f32, factors));
-    buffer = kernel_buffer(kernel, TYPE_f32, c.batch * c.channels * c.side * c.side, true);
+    Scalar sum = sum_of_products(kernel, 7u << 4, factors);
+    buffer =
+        kernel_buffer(kernel, sum_type(c.type.a), c.batch * c.channels * c.side * c.side, true);
     Access to = image(buffer, (Affine[]){n, i, y, x}, in, false, c.is_last);
     kernel_store(kernel, &to, sum, false);
     return kernel;
 }
 
-static void each_convolution(const CaseSink *sink, Type type)
+static void each_convolution(const CaseSink *sink, Types type)
 {
     static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},        {3, 3, 17, 9, 3, 1, 1},
                                       {2, 16, 16, 8, 3, 1, 1},       {2, 5, 33, 7, 3, 1, 2},
@@ -349,12 +390,31 @@ static void each_convolution(const CaseSink *sink, Type type)
 
 static void convolutions(const CaseSink *sink)
 {
-    each_convolution(sink, TYPE_f32);
+    each_convolution(sink, reals);
 }
 
 static void convolutions_of_bf16(const CaseSink *sink)
 {
-    each_convolution(sink, TYPE_bf16);
+    each_convolution(sink, halves);
+}
+
+/* As inference has them, beside those of all types. */
+static void convolutions_of_bytes(const CaseSink *sink)
+{
+    static const Convolution all[] = {
+        {2, 1, 32, 14, 3, 0, 1, true, true}, {2, 16, 16, 8, 3, 1, 1, true, true},
+        {3, 16, 32, 9, 3, 1, 2, true, true}, {2, 32, 16, 7, 3, 1, 1, true, true},
+        {2, 64, 24, 8, 3, 1, 1, true, true}, {2, 16, 24, 8, 1, 0, 2, true, true},
+        {1, 3, 20, 17, 3, 1, 1, true, true}, {1, 5, 9, 12, 5, 2, 1, true, true},
+        {2, 24, 8, 16, 3, 1, 1, true, true}, {9, 8, 17, 6, 3, 1, 1, true, true},
+        {2, 18, 16, 8, 3, 2, 1, true, true}, {1, 7, 40, 11, 2, 1, 2, true, true}};
+    for (int i = 0; i < BYTES; i++)
+        each_convolution(sink, bytes[i]);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        Convolution c = all[i];
+        c.type = bytes[i % BYTES];
+        sink->take(sink->user, convolution(sink->arena, c, false), i);
+    }
 }
 
 static const struct RowKernel {
@@ -396,6 +456,9 @@ const CaseGroup case_groups[] = {
     {"convolutions", convolutions, false},
     {"convolutions_of_bf16", convolutions_of_bf16, false},
     {"contractions_of_bf16", contractions_of_bf16, false},
+    {"contractions_of_bytes", contractions_of_bytes, false},
+    {"products_of_bytes", products_of_bytes, false},
+    {"convolutions_of_bytes", convolutions_of_bytes, false},
     {"rows", rows, false},
 };
 const uint32_t case_group_count = sizeof case_groups / sizeof *case_groups;

@@ -324,6 +324,57 @@ static void make_contraction(Generator *g, bool of_bf16)
     if (chance(g, 20)) store(g, kernel_apply(g->kernel, SCALAR_neg, type, &sum));
 }
 
+/* A number as a byte: scaled, rounded, clamped. */
+static Scalar quantized(Generator *g, Scalar x, Type type)
+{
+    Scalar scale = kernel_constant(g->kernel, TYPE_f32, chance(g, 50) ? 0.75 : 37.5);
+    Scalar scaled =
+        kernel_apply(g->kernel, SCALAR_mul, TYPE_f32, (Scalar[]){cast(g, x, TYPE_f32), scale});
+    return cast(g, kernel_apply(g->kernel, SCALAR_round, TYPE_f32, &scaled), type);
+}
+
+static Scalar byte_factor(Generator *g, uint32_t axes, uint32_t some)
+{
+    Type type = chance(g, 50) ? TYPE_i8 : TYPE_u8;
+    if (chance(g, 20)) return quantized(g, load_of(g, axes, TYPE_f32), type);
+    Scalar x = load_of(g, axes, type);
+    if (chance(g, 20))
+        x = kernel_apply(g->kernel, SCALAR_max, type, (Scalar[]){x, leaf(g, some, type)});
+    return x;
+}
+
+/* What inference makes of sums: scaled, with a bias, perhaps a residual, as bytes again. */
+static Scalar finished_as_byte(Generator *g, Scalar sum, uint32_t n)
+{
+    Scalar scale = load_of(g, n, TYPE_f32), bias = load_of(g, n, TYPE_f32);
+    Scalar zero = kernel_constant(g->kernel, TYPE_f32, 0);
+    Scalar x =
+        kernel_apply(g->kernel, SCALAR_mul, TYPE_f32, (Scalar[]){cast(g, sum, TYPE_f32), scale});
+    x = kernel_apply(g->kernel, SCALAR_add, TYPE_f32, (Scalar[]){x, bias});
+    if (chance(g, 50)) {
+        Scalar residual = cast(g, load_of(g, g->parallel, TYPE_i8), TYPE_f32);
+        x = kernel_apply(g->kernel, SCALAR_add, TYPE_f32, (Scalar[]){x, residual});
+    }
+    if (chance(g, 50)) x = kernel_apply(g->kernel, SCALAR_max, TYPE_f32, (Scalar[]){x, zero});
+    return quantized(g, x, chance(g, 50) ? TYPE_i8 : TYPE_u8);
+}
+
+static void make_contraction_of_bytes(Generator *g)
+{
+    uint32_t batch = add_axes(g, AXIS_parallel, chance(g, 30));
+    uint32_t m = add_axes(g, AXIS_parallel, chance(g, 90) + chance(g, 30));
+    uint32_t n = add_axes(g, AXIS_parallel, 1 + chance(g, 30));
+    g->reduction = add_axes(g, AXIS_reduction, 1 + pick(g, 3));
+    g->parallel = batch | m | n;
+    Scalar a = byte_factor(g, m | batch | g->reduction, m);
+    Scalar b = byte_factor(g, n | batch | g->reduction, n);
+    Scalar factors[] = {cast(g, a, TYPE_i32), cast(g, b, TYPE_i32)};
+    Scalar product = kernel_apply(g->kernel, SCALAR_mul, TYPE_i32, factors);
+    if (g->reduction & ~g->kernel->scalar.at[product.id].depends) return;
+    Scalar sum = kernel_reduce(g->kernel, REDUCE_add, g->reduction, product);
+    store(g, chance(g, 50) ? sum : finished_as_byte(g, sum, n));
+}
+
 Kernel *random_kernel(RandomKind kind, uint64_t seed, Arena *arena)
 {
     Generator g = {.kernel = kernel_new(arena), .state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
@@ -334,6 +385,7 @@ Kernel *random_kernel(RandomKind kind, uint64_t seed, Arena *arena)
     case RANDOM_scatter: make_scatter(&g); break;
     case RANDOM_contraction: make_contraction(&g, false); break;
     case RANDOM_contraction_of_bf16: make_contraction(&g, true); break;
+    case RANDOM_contraction_of_bytes: make_contraction_of_bytes(&g); break;
     case RANDOM_KIND_COUNT: break;
     }
     if (!g.kernel->store.count) store(&g, kernel_constant(g.kernel, TYPE_f32, 1));
@@ -370,7 +422,11 @@ static void fill(Generator *g, Type type, void *bytes, int64_t elements)
             break;
         case TYPE_u32: ((uint32_t *)bytes)[i] = chance(g, 50) ? any : small; break;
         case TYPE_i8:
-        case TYPE_u8: ((uint8_t *)bytes)[i] = (uint8_t)any; break;
+        case TYPE_u8: {
+            static const uint8_t ends[] = {0x7f, 0x80, 0xff, 0xff};
+            ((uint8_t *)bytes)[i] = g->is_whole || any % 8 ? (uint8_t)any : ends[small % 4];
+            break;
+        }
         case TYPE_bool: ((uint8_t *)bytes)[i] = any & 1; break;
         case TYPE_none:
         case TYPE_COUNT: break;

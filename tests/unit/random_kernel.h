@@ -9,6 +9,7 @@ typedef enum RandomKind {
     RANDOM_scatter,
     RANDOM_contraction,
     RANDOM_contraction_of_bf16,
+    RANDOM_contraction_of_bytes,
     RANDOM_KIND_COUNT,
 } RandomKind;
 

@@ -106,6 +106,7 @@ START_TEST(schedules_keep_their_rules)
             kernel = kernel_merge_axes(kernel, of, (Axis){0}, arena);
             ScheduleTarget target = machine;
             target.products = (Products)(seed % 3);
+            target.integer_steps = (uint32_t)(seed / 3 % 3);
             Schedule schedule = schedule_default(kernel, of, &target, NULL, NULL, arena);
             check_tasks(kernel, &schedule);
             check_registers(&schedule);
@@ -273,13 +274,16 @@ START_TEST(choices_keep_the_rules)
     Arena *arena = arena_open(&host_default);
     uint32_t several = 0;
     for (uint64_t seed = 0; seed < 60; seed++) {
-        RandomKind kind = seed % 2 ? RANDOM_contraction : RANDOM_contraction_of_bf16;
+        static const RandomKind kinds[] = {RANDOM_contraction_of_bf16, RANDOM_contraction,
+                                           RANDOM_contraction_of_bytes};
+        RandomKind kind = kinds[seed / 3 % 3];
         Kernel *kernel = random_kernel(kind, seed, arena);
         Contraction contraction;
         if (!contraction_of(kernel, &contraction)) continue;
         kernel = kernel_merge_axes(kernel, &contraction, (Axis){0}, arena);
         ScheduleTarget target = machine;
         target.products = (Products)(seed % 3);
+        target.integer_steps = (uint32_t)(seed % 3);
         check_choices(kernel, &contraction, &target, arena);
         several++;
     }

@@ -210,6 +210,17 @@ START_TEST(products)
         TWO(OP_dot, typed(TYPE_i8, a), typed(TYPE_i8, b), .indices = {"mk", "nk", "mn"}),
         "i32[8, 3]");
     ck_assert_str_eq(
+        TWO(OP_dot, typed(TYPE_u8, a), typed(TYPE_i8, b), .indices = {"mk", "nk", "mn"}),
+        "i32[8, 3]");
+    ck_assert_str_eq(
+        TWO(OP_dot, typed(TYPE_i8, a), typed(TYPE_u8, b), .indices = {"mk", "nk", "mn"}),
+        "i32[8, 3]");
+    ck_assert_str_eq(
+        TWO(OP_dot, typed(TYPE_u8, a), typed(TYPE_bool, b), .indices = {"mk", "nk", "mn"}),
+        "types u8 and bool differ");
+    ck_assert_str_eq(TWO(OP_dot, typed(TYPE_u8, a), b, .indices = {"mk", "nk", "mn"}),
+                     "types u8 and f32 differ");
+    ck_assert_str_eq(
         TWO(OP_dot, typed(TYPE_bf16, a), typed(TYPE_bf16, b), .indices = {"mk", "nk", "mn"}),
         "f32[8, 3]");
     ck_assert_str_eq(
