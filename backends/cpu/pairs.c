@@ -392,7 +392,7 @@ void emit_pack_pairs_a(Emit *e, Tile *t)
 
 /* --- sums ------------------------------------------------------------------------------------------------------------------- */
 
-static LLVMValueRef multiply_integers(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a)
+LLVMValueRef multiply_integers(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a)
 {
     uint32_t width = e->schedule->width;
     if (e->target->schedule.integer_steps == 1)

@@ -23,8 +23,9 @@ Workload workload_of(const Kernel *kernel, const CpuTarget *target, const Slices
     Workload w = {.target = target, .slices = slices, .text = {.arena = arena}};
     kernel = kernel_expand_but_uniform(kernel, arena);
     w.is_contraction = contraction_of(kernel, &w.contraction);
-    w.is_winograd = w.is_contraction && target->schedule.has_fma &&
-                    winograd_of(kernel, &w.contraction, &w.winograd);
+    w.is_winograd =
+        w.is_contraction && winograd_of(kernel, &w.contraction, &w.winograd) &&
+        (w.winograd.of_integers ? target->schedule.integer_steps > 0 : target->schedule.has_fma);
     w.has_choices = w.is_contraction && !w.is_winograd;
     Axis apart = slices ? slices->axis : (Axis){0};
     const Contraction *of = w.is_contraction ? &w.contraction : NULL;

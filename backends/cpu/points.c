@@ -6,6 +6,13 @@ static int64_t extent_of(const Emit *e, Axis axis)
     return e->kernel->axis.at[axis.id - 1].extent;
 }
 
+/* Of a point in scratch. */
+static int64_t channels_of(const Emit *e)
+{
+    const Schedule *s = e->schedule;
+    return s->winograd.of_integers ? 2 * s->image_pitch : s->image_pitch;
+}
+
 int64_t columns_of(const Emit *e)
 {
     return extent_of(e, e->schedule->winograd.window[1]) + WINOGRAD_TAPS - 1;
@@ -34,10 +41,10 @@ typedef struct Row {
 static bool is_row(const Emit *e, const Filtering *f, Row *row)
 {
     const Winograd *w = f->w;
-    const ScalarNode *node = &e->kernel->scalar.at[w->image.id];
+    const ScalarNode *node = &e->kernel->scalar.at[point_source(e).id];
     const Access *access = node->access;
-    int64_t along, across, all = columns_of(e), channels = e->schedule->image_pitch;
-    if (node->op != SCALAR_load || e->kernel->buffer.at[access->buffer].type != TYPE_f32 ||
+    int64_t along, across, all = columns_of(e), channels = channels_of(e);
+    if (node->op != SCALAR_load || e->kernel->buffer.at[access->buffer].type != point_type(e) ||
         !access_step(e->kernel, access, w->channel, &along) || along != 1 ||
         !access_step(e->kernel, access, w->window[1], &across) || across != channels ||
         channels != extent_of(e, w->channel))
@@ -70,21 +77,30 @@ static void bounds_of(Emit *e, const Winograd *w, const Row *row, LLVMValueRef *
     *to = LLVMBuildSelect(e->builder, inside, emit_i64(e, row->to), none, "");
 }
 
+static void store_points(Emit *e, LLVMValueRef value, LLVMValueRef points, LLVMValueRef index)
+{
+    LLVMValueRef to = step_pointer(e, point_element(e), points, index);
+    LLVMSetAlignment(LLVMBuildStore(e->builder, value, to), 2);
+}
+
 static void fill_part(Emit *e, LLVMValueRef from, LLVMValueRef to, LLVMValueRef points,
                       LLVMValueRef source)
 {
     Loop loop;
-    loop_open_checked(e, &loop, from, to, e->schedule->width);
-    LLVMValueRef value = LLVMConstNull(type_of(e, TYPE_f32, e->schedule->width));
-    if (source) value = load_floats(e, step_pointer(e, real(e), source, loop.index));
-    store_floats(e, value, step_pointer(e, real(e), points, loop.index));
+    uint32_t lanes = point_lanes(e);
+    LLVMTypeRef element = memory_type(e, point_type(e), 1);
+    loop_open_checked(e, &loop, from, to, lanes);
+    LLVMValueRef value = LLVMConstNull(LLVMVectorType(point_element(e), lanes));
+    if (source) value = load_points(e, step_pointer(e, element, source, loop.index));
+    store_points(e, value, points, loop.index);
     loop_close(e, &loop, NULL);
 }
 
 static void copy_row(Emit *e, const Filtering *f, const Row *row, LLVMValueRef points)
 {
     const Winograd *w = f->w;
-    int64_t constant, channels = e->schedule->image_pitch;
+    int64_t constant, channels = channels_of(e);
+    LLVMTypeRef element = memory_type(e, point_type(e), 1);
     LLVMValueRef from, to, zero = emit_i64(e, 0);
     bind_point(e, w, 1, zero, zero);
     axis_bind(e, w->channel, zero, 0);
@@ -94,8 +110,9 @@ static void copy_row(Emit *e, const Filtering *f, const Row *row, LLVMValueRef p
             affine_add(linear, affine_scale(row->access->at[d].affine, row->access->stride[d]));
     LLVMValueRef offset = affine_value(e, &linear, &constant);
     emit_at(e, e->depth);
-    LLVMValueRef source = plus(e, e->buffer[row->access->buffer], constant);
-    if (offset) source = step_pointer(e, real(e), source, offset);
+    LLVMValueRef source =
+        step_pointer(e, element, e->buffer[row->access->buffer], emit_i64(e, constant));
+    if (offset) source = step_pointer(e, element, source, offset);
     bounds_of(e, w, row, &from, &to);
     from = LLVMBuildMul(e->builder, from, emit_i64(e, channels), "");
     to = LLVMBuildMul(e->builder, to, emit_i64(e, channels), "");
@@ -110,7 +127,7 @@ static void evaluate_row(Emit *e, const Filtering *f, LLVMValueRef points)
 {
     const Winograd *w = f->w;
     uint32_t channel = w->channel.id - 1;
-    int64_t channels = e->schedule->image_pitch;
+    int64_t channels = channels_of(e);
     Loop columns, loop;
     loop_open(e, &columns, emit_i64(e, 0), emit_i64(e, columns_of(e)), 1, 0, NULL);
     bind_point(e, w, 1, emit_i64(e, 0), columns.index);
@@ -120,7 +137,7 @@ static void evaluate_row(Emit *e, const Filtering *f, LLVMValueRef points)
     LLVMValueRef value = evaluate_vector(e, w->image);
     emit_at(e, e->depth);
     to = LLVMBuildAdd(e->builder, to, loop.index, "");
-    store_floats(e, value, step_pointer(e, real(e), points, to));
+    store_points(e, as_points(e, value), points, to);
     close_vectors(e, &loop, w->channel);
     release_point(e, w, 1);
     loop_close(e, &columns, NULL);

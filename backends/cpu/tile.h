@@ -74,6 +74,8 @@ Area widened_area(Emit *e);
 /* pairs.c: the same for factors of bf16 or bytes in pairs, and the sums of one tile. */
 void emit_pack_pairs_b(Emit *e, Tile *t);
 void emit_pack_pairs_a(Emit *e, Tile *t);
+/* Lanes of pairs of i16, whose products are added to sums of i32. */
+LLVMValueRef multiply_integers(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a);
 void sum_pairs(Emit *e, Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum);
 /* Some of k for the sums of one tile, which wait in `sums` if k is cut. */
 typedef struct Part {

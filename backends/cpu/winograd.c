@@ -21,7 +21,7 @@ static int64_t extent_of(const Emit *e, Axis axis)
 
 LLVMTypeRef real(const Emit *e)
 {
-    return type_of(e, TYPE_f32, 1);
+    return type_of(e, e->schedule->winograd.of_integers ? TYPE_i32 : TYPE_f32, 1);
 }
 
 LLVMValueRef place(Emit *e, int64_t at, LLVMValueRef row, int64_t pitch, LLVMValueRef column)
@@ -39,7 +39,7 @@ LLVMValueRef plus(Emit *e, LLVMValueRef pointer, int64_t elements)
 
 LLVMValueRef load_floats(Emit *e, LLVMValueRef pointer)
 {
-    LLVMTypeRef type = type_of(e, TYPE_f32, e->schedule->width);
+    LLVMTypeRef type = LLVMVectorType(real(e), e->schedule->width);
     LLVMValueRef value = LLVMBuildLoad2(e->builder, type, pointer, "");
     LLVMSetAlignment(value, 4);
     return value;
@@ -96,6 +96,13 @@ static WinogradNumber fma_vector(void *user, float factor, WinogradNumber x, Win
 
 static void turn(Emit *e, WinogradStep step, WinogradNumber *square)
 {
+    if (e->schedule->winograd.of_integers) {
+        bool is_image = step == WINOGRAD_image; /* whose numbers are two in an element */
+        if (is_image) split_pairs(e, square, PLANES);
+        turn_integers(e, step, is_image ? 16 : 32, square);
+        if (is_image) join_pairs(e, square, PLANES);
+        return;
+    }
     WinogradArithmetic with = {e, add, subtract, scale, fma_vector};
     emit_at(e, e->depth);
     winograd_square(&with, step, square, square);
@@ -204,6 +211,19 @@ static LLVMValueRef from_task(Emit *e, const Filtering *f, Axis axis, LLVMValueR
 
 /* --- taps, the image and the outputs -------------------------------------------------------------------------------------------- */
 
+/* The taps of two channels, one in the lower half of each element and one in the upper. */
+static void read_pair_of_taps(Emit *e, const Winograd *w, WinogradNumber *square)
+{
+    WinogradNumber second[PLANES];
+    read_by_taps(e, w, w->other, WINOGRAD_integer_taps, square);
+    axis_plus(e, w->channel, 1);
+    read_by_taps(e, w, w->other, WINOGRAD_integer_taps, second);
+    axis_plus(e, w->channel, 0);
+    emit_at(e, e->depth);
+    for (int i = 0; i < PLANES; i++)
+        square[i].value = pair_of(e, square[i].value, second[i].value);
+}
+
 static void turn_taps(Emit *e, const Filtering *f)
 {
     const Schedule *s = e->schedule;
@@ -211,10 +231,15 @@ static void turn_taps(Emit *e, const Filtering *f)
     uint32_t filter = w->filter.id - 1;
     Loop rows, columns;
     WinogradNumber square[PLANES];
-    loop_open(e, &rows, emit_i64(e, 0), emit_i64(e, extent_of(e, w->channel)), 1, 0, NULL);
-    axis_bind(e, w->channel, rows.index, e->depth);
+    loop_open(e, &rows, emit_i64(e, 0), emit_i64(e, s->image_pitch), 1, 0, NULL);
+    LLVMValueRef channel = rows.index;
+    if (w->of_integers) channel = LLVMBuildMul(e->builder, channel, emit_i64(e, 2), "");
+    axis_bind(e, w->channel, channel, e->depth);
     open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter]);
-    read_by_taps(e, w, w->other, WINOGRAD_taps, square);
+    if (w->of_integers)
+        read_pair_of_taps(e, w, square);
+    else
+        read_by_taps(e, w, w->other, WINOGRAD_taps, square);
     LLVMValueRef column = from_task(e, f, w->filter, columns.index);
     store_square(e, square, place(e, s->other_at, rows.index, s->other_pitch, column),
                  s->other_plane);
@@ -284,7 +309,8 @@ static void add_step(Emit *e, LLVMValueRef a, int64_t a_row, LLVMValueRef from, 
         x = spread(e, x, s->width);
         for (uint32_t v = 0; v < s->vectors; v++) {
             LLVMValueRef *to = &sum[r * s->vectors + v];
-            *to = apply_fma(e, TYPE_f32, x, b[v], *to, s->width);
+            *to = s->winograd.of_integers ? multiply_integers(e, *to, b[v], x)
+                                          : apply_fma(e, TYPE_f32, x, b[v], *to, s->width);
         }
     }
 }
@@ -299,7 +325,7 @@ static void multiply(Emit *e, const Product *p)
     for (uint32_t i = 0; i < count; i++) {
         int64_t at = i / s->vectors * p->row + i % s->vectors * width;
         sum[i] = p->adds ? load_floats(e, plus(e, p->sums, at))
-                         : LLVMConstNull(type_of(e, TYPE_f32, width));
+                         : LLVMConstNull(LLVMVectorType(real(e), width));
     }
     uint32_t steps = steps_of_pass(s->rows, s->vectors, p->divisor, false);
     loop_open(e, &loop, emit_i64(e, 0), p->k, steps, count, sum);
@@ -385,7 +411,8 @@ static void turn_back(Emit *e, Filtering *f, LLVMValueRef tile, LLVMValueRef row
     open_vectors(e, &loop, filter, f->from[filter.id - 1], f->to[filter.id - 1]);
     LLVMValueRef at = from_task(e, f, filter, loop.index);
     load_square(e, square, place(e, s->sums_at, tile, s->sums_row, at), s->sums_plane);
-    turn(e, WINOGRAD_back, square);
+    turn(e, f->w->of_integers ? WINOGRAD_integer_back : WINOGRAD_back, square);
+    if (f->w->of_integers) sums_of_integers(e, square, WINOGRAD_SIDE * WINOGRAD_SIDE);
     finish_square(e, f, f->w->window, square, WINOGRAD_SIDE);
     close_vectors(e, &loop, filter);
 }

@@ -1,6 +1,7 @@
 #ifndef MLC_BACKENDS_CPU_WINOGRAD_H
 #define MLC_BACKENDS_CPU_WINOGRAD_H
-/* Shared by the parts of minimal filtering: winograd.c, and points.c, which brings the points of an image into scratch. */
+/* Shared by the parts of minimal filtering: winograd.c, points.c, which brings the points of an image into scratch, and winograd_integers.c,
+ * which is about bytes. */
 #include "backends/cpu/emit.h"
 
 typedef struct Filtering {
@@ -11,12 +12,12 @@ typedef struct Filtering {
     LLVMValueRef tiles;                        /* at hand */
 } Filtering;
 
-/* Element `at` + row * pitch + column of scratch; `elements` on from a pointer; vectors of f32, wherever they begin. */
+/* Element `at` + row * pitch + column of scratch; `elements` on from a pointer; vectors of elements, wherever they begin. */
 LLVMValueRef place(Emit *e, int64_t at, LLVMValueRef row, int64_t pitch, LLVMValueRef column);
 LLVMValueRef plus(Emit *e, LLVMValueRef pointer, int64_t elements);
 LLVMValueRef load_floats(Emit *e, LLVMValueRef pointer);
 void store_floats(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
-LLVMTypeRef real(const Emit *e);
+LLVMTypeRef real(const Emit *e); /* an element of scratch: f32; i32, or a pair of i16 */
 /* The loop over an axis in whole vectors. */
 void open_vectors(Emit *e, Loop *loop, Axis axis, LLVMValueRef from, LLVMValueRef to);
 void close_vectors(Emit *e, Loop *loop, Axis axis);
@@ -25,5 +26,23 @@ void close_vectors(Emit *e, Loop *loop, Axis axis);
 int64_t columns_of(const Emit *e);
 /* Of the image that is bound, what the windows at hand see, with the zeros around it: [row][column][channel of the task]. */
 void fill_points(Emit *e, const Filtering *f);
+
+/* A step on vectors of integers of so many bits. */
+void turn_integers(Emit *e, WinogradStep step, uint32_t bits, WinogradNumber *square);
+/* Elements as two numbers of 16 bits each, and back; elements of the lower halves of two vectors. */
+void split_pairs(Emit *e, WinogradNumber *square, int count);
+void join_pairs(Emit *e, WinogradNumber *square, int count);
+LLVMValueRef pair_of(Emit *e, LLVMValueRef first, LLVMValueRef second);
+/* Sums of products from 576 times them, modulo 2^32. */
+void sums_of_integers(Emit *e, WinogradNumber *sum, int count);
+
+/* The scalar of the kernel that gives a point, and its type; what points are in scratch, f32 or i16, and how many of them a vector of them
+ * takes; such a vector from where the kernel reads it; `width` of them from what the image's factor comes to. */
+Scalar point_source(const Emit *e);
+Type point_type(const Emit *e);
+LLVMTypeRef point_element(const Emit *e);
+uint32_t point_lanes(const Emit *e);
+LLVMValueRef load_points(Emit *e, LLVMValueRef from);
+LLVMValueRef as_points(Emit *e, LLVMValueRef value);
 
 #endif

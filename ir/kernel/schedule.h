@@ -142,7 +142,8 @@ typedef struct Schedule {
     /* Minimal filtering: the tiles of `at_once` images, or of `tile_rows` rows of tiles of one, are turned, multiplied and turned back
      * before the next.  In scratch are the points under the tiles of one image [row][column][channel], and 36 planes each of turned images [tile][channel], of turned taps [channel][filter] or, for the
      * gradient of the taps, outputs [tile][filter], and of sums [tile][filter] or [channel][filter].  `order`: the axes of `around`,
-     * then those of images but the last.  Rows of the register tile are tiles; for the gradient, channels. */
+     * then those of images but the last.  Of integers, points, turned images and turned taps are i16, two channels side by side in an
+     * element.  Rows of the register tile are tiles; for the gradient, channels. */
     bool is_winograd;
     Winograd winograd;
     Axis image;                   /* the last of images; {0}: there is one image */

@@ -13,7 +13,7 @@ typedef struct Filtering {
     const Kernel *kernel;
     const Winograd *winograd;
     const ScheduleTarget *target;
-    int64_t channels, filters; /* of a task */
+    int64_t channels, filters; /* of a task; two channels of integers are one */
 } Filtering;
 
 static int64_t extent_of(const Kernel *kernel, Axis axis)
@@ -175,7 +175,7 @@ static void place_scratch(const Filtering *f, Schedule *s)
     s->sums_plane = (is_gradient ? f->channels : tiles) * s->sums_row + APART;
     int64_t columns = extent_of(f->kernel, f->winograd->window[1]) + WINOGRAD_TAPS - 1;
     int64_t rows = s->tile_rows * WINOGRAD_SIDE + WINOGRAD_TAPS - 1;
-    s->points_at = reserve(s, rows * columns * f->channels);
+    s->points_at = reserve(s, rows * columns * f->channels + APART);
     s->image_at = reserve(s, PLANES * s->image_plane);
     s->other_at = reserve(s, PLANES * s->other_plane);
     s->sums_at = reserve(s, PLANES * s->sums_plane);
@@ -186,7 +186,7 @@ Schedule schedule_winograd(const Kernel *kernel, const Contraction *contraction,
                            const Slices *slices)
 {
     Filtering f = {.kernel = kernel, .winograd = winograd, .target = target};
-    f.channels = extent_of(kernel, winograd->channel);
+    f.channels = extent_of(kernel, winograd->channel) / (winograd->of_integers ? 2 : 1);
     f.filters = extent_of(kernel, winograd->filter);
     Schedule s = {.contraction = true,
                   .is_winograd = true,

@@ -7,6 +7,7 @@
 #define LEAST_TILES      4
 #define LEAST_TILES_SLOW 32
 #define MOST_TAPS        16384 /* channels times filters: 36 numbers of each are kept by every thread */
+#define MOST_SUM         (1 << 25) /* of bytes */
 
 /* --- recognition ---------------------------------------------------------------------------------------------------------------- */
 
@@ -139,15 +140,25 @@ static bool recognize(Finding *f, const Contraction *of, Winograd *w)
     return is_worth_it(kernel, w, by_other);
 }
 
-static bool is_single(const Kernel *kernel, const Contraction *of)
+/* The largest magnitude of a factor that widens bytes. */
+static int64_t reach_of(const Kernel *kernel, Scalar factor)
 {
-    return kernel->scalar.at[of->sum.id].type == TYPE_f32 &&
-           contraction_products(kernel, of, PRODUCTS_pairs, PRODUCTS_integers) == PRODUCTS_single;
+    Type type = kernel->scalar.at[kernel->scalar.at[factor.id].argument[0].id].type;
+    return type == TYPE_u8 ? 255 : 128;
+}
+
+static bool sums_are_small(const Kernel *kernel, const Contraction *of)
+{
+    int64_t most = points(kernel, of->k) * reach_of(kernel, of->a) * reach_of(kernel, of->b);
+    return most < MOST_SUM;
 }
 
 bool winograd_of(const Kernel *kernel, const Contraction *of, Winograd *winograd)
 {
-    if (!is_single(kernel, of)) return false;
+    Products products = contraction_products(kernel, of, PRODUCTS_pairs, PRODUCTS_integers);
+    bool of_integers = products == PRODUCTS_integers && sums_are_small(kernel, of);
+    bool is_single = products == PRODUCTS_single && kernel->scalar.at[of->sum.id].type == TYPE_f32;
+    if (!of_integers && !is_single) return false;
     Arena *scratch = arena_open(&host_default);
     if (!scratch) out_of_memory();
     bool is_found = false;
@@ -155,8 +166,10 @@ bool winograd_of(const Kernel *kernel, const Contraction *of, Winograd *winograd
         Finding f = {.kernel = kernel, .arena = scratch};
         for (uint32_t i = 0; i < kernel->axis.count; i++)
             if (kernel->axis.at[i].extent > 1) f.left |= 1u << i;
-        *winograd = (Winograd){.image = swapped ? of->b : of->a, .other = swapped ? of->a : of->b};
-        is_found = recognize(&f, of, winograd);
+        *winograd = (Winograd){.image = swapped ? of->b : of->a,
+                               .other = swapped ? of->a : of->b,
+                               .of_integers = of_integers};
+        is_found = recognize(&f, of, winograd) && !(of_integers && winograd->is_gradient);
     }
     arena_close(scratch);
     return is_found;
@@ -191,6 +204,17 @@ static void turn_taps(With *a, const Number *x, Number *y)
     y[5] = x[2];
 }
 
+static void turn_integer_taps(With *a, const Number *x, Number *y)
+{
+    Number outside = a->add(a->user, x[0], x[2]), far = a->fma(a->user, 4, x[2], x[0]);
+    y[0] = x[0];
+    y[1] = a->add(a->user, outside, x[1]);
+    y[2] = a->subtract(a->user, outside, x[1]);
+    y[3] = a->fma(a->user, 2, x[1], far);
+    y[4] = a->fma(a->user, -2, x[1], far);
+    y[5] = x[2];
+}
+
 static void turn_outputs(With *a, const Number *x, Number *y)
 {
     Number even = a->add(a->user, x[0], x[2]), odd = a->add(a->user, x[1], x[3]);
@@ -214,6 +238,17 @@ static void turn_back(With *a, const Number *x, Number *y)
     y[3] = a->add(a->user, a->fma(a->user, 8, farther, nearer), x[5]);
 }
 
+/* 24 by what the taps were multiplied with: 6, -4, -4, 1, 1, 24. */
+static void turn_integers_back(With *a, const Number *x, Number *y)
+{
+    Number near = a->add(a->user, x[1], x[2]), nearer = a->subtract(a->user, x[1], x[2]);
+    Number far = a->add(a->user, x[3], x[4]), farther = a->subtract(a->user, x[3], x[4]);
+    y[0] = a->fma(a->user, 6, x[0], a->fma(a->user, -4, near, far));
+    y[1] = a->fma(a->user, -4, nearer, a->scale(a->user, 2, farther));
+    y[2] = a->scale(a->user, 4, a->subtract(a->user, far, near));
+    y[3] = a->fma(a->user, -4, nearer, a->scale(a->user, 8, a->fma(a->user, 3, x[5], farther)));
+}
+
 static void turn_taps_back(With *a, const Number *x, Number *y)
 {
     Number near = a->add(a->user, x[1], x[2]), nearer = a->subtract(a->user, x[2], x[1]);
@@ -233,6 +268,8 @@ static const struct Turn {
     [WINOGRAD_outputs] = {WINOGRAD_SIDE, WINOGRAD_POINTS, turn_outputs},
     [WINOGRAD_back] = {WINOGRAD_POINTS, WINOGRAD_SIDE, turn_back},
     [WINOGRAD_taps_back] = {WINOGRAD_POINTS, WINOGRAD_TAPS, turn_taps_back},
+    [WINOGRAD_integer_taps] = {WINOGRAD_TAPS, WINOGRAD_POINTS, turn_integer_taps},
+    [WINOGRAD_integer_back] = {WINOGRAD_POINTS, WINOGRAD_SIDE, turn_integers_back},
 };
 
 int winograd_from(WinogradStep step)

@@ -16,7 +16,12 @@
  * Meaning ("tree of minimal filtering"), f32 throughout, all by winograd_square: the image's points of a tile become 36 numbers by
  * WINOGRAD_image, the taps by WINOGRAD_taps, outputs by WINOGRAD_outputs.  Of each of the 36, products are summed by fma from 0: over the
  * channels ascending; for the gradient over the images, in the order of the axis list, and in each over the tiles row by row. The 36
- * sums become 16 outputs by WINOGRAD_back, or the 9 taps by WINOGRAD_taps_back. */
+ * sums become 16 outputs by WINOGRAD_back, or the 9 taps by WINOGRAD_taps_back.
+ *
+ * Products of bytes, summed in i32, are filtered to the very same sums.  The matrix of the taps has fractions: its rows are taken 4, 6, 6,
+ * 24, 24 and 1 times, so that turned images and taps are whole numbers of 16 bits, and what was left out, which is 24 along each axis,
+ * is made up for on the way back: that gives 576 times the sum, modulo 2^32.  9 has an inverse there, so 64 times the sum comes of it,
+ * from which the sum is known as long as it is below 2^25, whatever has overflowed meanwhile. */
 #include "ir/kernel/contraction.h"
 
 #define WINOGRAD_SIDE   4 /* outputs of a tile, along an axis */
@@ -25,6 +30,7 @@
 
 typedef struct Winograd {
     bool is_gradient; /* of the taps */
+    bool of_integers;
     Axis window[2], tap[2];
     int sign[2];
     Axis channel, filter;
@@ -33,7 +39,7 @@ typedef struct Winograd {
     uint32_t around; /* gradient: parallel axes of both factors */
 } Winograd;
 
-/* Whether a sum of products is worth it and has nothing that the above does not: f32, both windows multiples of 4, channels and filters
+/* Whether a sum of products is worth it and has nothing that the above does not: f32, or bytes forwards and few enough; both windows multiples of 4, channels and filters
  * multiples of 16 that lie side by side in memory where many of them are read.  `kernel` and contraction as
  * contraction_of has them: no axes were merged. */
 bool winograd_of(const Kernel *kernel, const Contraction *contraction, Winograd *winograd);
@@ -44,7 +50,12 @@ typedef enum WinogradStep {
     WINOGRAD_outputs,   /* 4 -> 6 */
     WINOGRAD_back,      /* 6 -> 4 */
     WINOGRAD_taps_back, /* 6 -> 3 */
+    WINOGRAD_integer_taps, /* 3 -> 6 */
+    WINOGRAD_integer_back, /* 6 -> 4, to 576 times the sums */
 } WinogradStep;
+
+#define WINOGRAD_INVERSE 954437177 /* of 9, modulo 2^32 */
+#define WINOGRAD_SHIFT   6
 
 /* A number, or whatever stands for it. */
 typedef union WinogradNumber {

@@ -90,7 +90,7 @@ static Buffers expected_of(Bench *bench, const Kernel *kernel, const Plan *plan,
     Buffers expected = buffers_for(bench, kernel, plan, seed);
     FloatMode mode = enter(plan);
     const Kernel *expanded = kernel_expand(plan->kernel, bench->arena);
-    if (plan->schedule.is_winograd)
+    if (plan->schedule.is_winograd && !plan->schedule.winograd.of_integers)
         kernel_interpret_winograd(expanded, &plan->schedule.of, &plan->schedule.winograd,
                                   expected.at);
     else if (plan->schedule.products == PRODUCTS_tiles)
