@@ -57,6 +57,12 @@ static void filterings(const CaseSink *sink)
         sink->take(sink->user, random_filtering(seed, sink->arena), seed);
 }
 
+static void filterings_of_bytes(const CaseSink *sink)
+{
+    for (uint64_t seed = first_seed(); seed < end_seed(); seed += 3)
+        sink->take(sink->user, random_byte_filtering(seed, sink->arena), seed);
+}
+
 static void contractions_of_bf16(const CaseSink *sink)
 {
     each_of_kind(sink, RANDOM_contraction_of_bf16);
@@ -453,6 +459,8 @@ const CaseGroup case_groups[] = {
     {"products_of_bf16", products_of_bf16, false},
     {"small_caches", small_caches, true},
     {"filterings_in_small_caches", filterings, true},
+    {"filterings_of_bytes", filterings_of_bytes, false},
+    {"filterings_of_bytes_in_small_caches", filterings_of_bytes, true},
     {"convolutions", convolutions, false},
     {"convolutions_of_bf16", convolutions_of_bf16, false},
     {"contractions_of_bf16", contractions_of_bf16, false},

@@ -3,7 +3,7 @@
 typedef struct Making {
     Kernel *kernel;
     uint64_t state;
-    bool is_gradient;
+    bool is_gradient, is_of_bytes;
     bool is_padded, is_turned; /* zeros around the image; taps from the last to the first */
     bool is_last;              /* filters are the last axis of the other factor */
     Axis image[2], window[2], tap[2], channel, filter, around;
@@ -42,10 +42,20 @@ static int64_t set_strides(Access *access)
     return stride;
 }
 
-static Scalar load(Making *m, Access access)
+static Scalar load(Making *m, Access access, Type type)
 {
-    access.buffer = kernel_buffer(m->kernel, TYPE_f32, set_strides(&access), false);
+    access.buffer = kernel_buffer(m->kernel, type, set_strides(&access), false);
     return kernel_load(m->kernel, &access);
+}
+
+static Type factor_type(Making *m)
+{
+    return !m->is_of_bytes ? TYPE_f32 : pick(m, 2) ? TYPE_i8 : TYPE_u8;
+}
+
+static Type sum_type(const Making *m)
+{
+    return m->is_of_bytes ? TYPE_i32 : TYPE_f32;
 }
 
 static Scalar load_image(Making *m)
@@ -63,7 +73,7 @@ static Scalar load_image(Making *m)
                        m->is_padded);
     }
     add_axis(m, &access, m->channel);
-    return load(m, access);
+    return load(m, access, factor_type(m));
 }
 
 static Scalar load_other(Making *m)
@@ -78,7 +88,7 @@ static Scalar load_other(Making *m)
     for (int i = 0; i < 2; i++)
         add_axis(m, &access, moved[i]);
     if (m->is_last) add_axis(m, &access, m->filter);
-    return load(m, access);
+    return load(m, access, factor_type(m));
 }
 
 static void store(Making *m, Scalar value)
@@ -92,7 +102,7 @@ static void store(Making *m, Scalar value)
     for (int i = 0; i < 2; i++)
         add_axis(m, &access, moved[i]);
     add_axis(m, &access, m->filter);
-    access.buffer = kernel_buffer(m->kernel, TYPE_f32, set_strides(&access), true);
+    access.buffer = kernel_buffer(m->kernel, sum_type(m), set_strides(&access), true);
     kernel_store(m->kernel, &access, value, false);
 }
 
@@ -123,22 +133,31 @@ static void add_axes(Making *m)
     m->channel = kernel_axis(m->kernel, other, 16 + (pick(m, 4) ? 0 : 16));
 }
 
-Kernel *random_filtering(uint64_t seed, Arena *arena)
+static Scalar widened(Making *m, Scalar factor)
 {
-    Making m = {.kernel = kernel_new(arena), .state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
-    m.is_gradient = pick(&m, 2);
+    Type type = sum_type(m);
+    bool is_wide = m->kernel->scalar.at[factor.id].type == type;
+    return is_wide ? factor : kernel_apply(m->kernel, SCALAR_cast, type, &factor);
+}
+
+static Kernel *make(Making m)
+{
+    Type type = sum_type(&m);
     m.is_padded = pick(&m, 3) > 0;
     m.is_turned = pick(&m, 2);
     m.is_last = m.is_gradient || pick(&m, 2);
     add_axes(&m);
     Scalar image = load_image(&m), other = load_other(&m);
     if (!pick(&m, 3)) {
-        Scalar both[] = {image, kernel_constant(m.kernel, TYPE_f32, 0)};
-        image = kernel_apply(m.kernel, SCALAR_max, TYPE_f32, both);
+        Type of = m.kernel->scalar.at[image.id].type;
+        Scalar both[] = {image, kernel_constant(m.kernel, of, 0)};
+        image = kernel_apply(m.kernel, SCALAR_max, of, both);
     }
+    image = widened(&m, image);
+    other = widened(&m, other);
     bool is_swapped = pick(&m, 2);
     Scalar factors[] = {is_swapped ? other : image, is_swapped ? image : other};
-    Scalar product = kernel_apply(m.kernel, SCALAR_mul, TYPE_f32, factors);
+    Scalar product = kernel_apply(m.kernel, SCALAR_mul, type, factors);
     uint32_t axes = 0;
     for (uint32_t i = 0; i < m.kernel->axis.count; i++)
         if (m.kernel->axis.at[i].kind == AXIS_reduction) axes |= 1u << i;
@@ -146,7 +165,26 @@ Kernel *random_filtering(uint64_t seed, Arena *arena)
     store(&m, sum);
     Access bias = {0};
     add_axis(&m, &bias, m.filter);
-    Scalar terms[] = {sum, load(&m, bias)};
-    if (pick(&m, 2)) store(&m, kernel_apply(m.kernel, SCALAR_add, TYPE_f32, terms));
+    Scalar terms[] = {sum, load(&m, bias, type)};
+    if (pick(&m, 2)) store(&m, kernel_apply(m.kernel, SCALAR_add, type, terms));
     return m.kernel;
+}
+
+static Making begin(uint64_t seed, Arena *arena)
+{
+    return (Making){.kernel = kernel_new(arena), .state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1};
+}
+
+Kernel *random_filtering(uint64_t seed, Arena *arena)
+{
+    Making m = begin(seed, arena);
+    m.is_gradient = pick(&m, 2);
+    return make(m);
+}
+
+Kernel *random_byte_filtering(uint64_t seed, Arena *arena)
+{
+    Making m = begin(seed, arena);
+    m.is_of_bytes = true;
+    return make(m);
 }

@@ -4,5 +4,7 @@
 #include "ir/kernel/kernel.h"
 
 Kernel *random_filtering(uint64_t seed, Arena *arena);
+/* The same forward, of bytes of any signs. */
+Kernel *random_byte_filtering(uint64_t seed, Arena *arena);
 
 #endif

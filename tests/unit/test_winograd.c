@@ -73,13 +73,13 @@ static Kernel *convolution_of(Arena *arena, int64_t side, int64_t taps, int64_t 
     Access weights = {.buffer = kernel_buffer(kernel, type, all, false), .rank = 1, .stride = {1}};
     weights.at[0] = (Coordinate){.affine = at, .divisor = 1, .extent = all};
     Scalar factor[] = {kernel_load(kernel, &image), kernel_load(kernel, &weights)};
+    Type sums = type_is_float(type) ? TYPE_f32 : TYPE_i32;
     for (int i = 0; i < 2; i++)
-        factor[i] = kernel_apply(kernel, SCALAR_cast, TYPE_f32, &factor[i]);
-    Scalar product = kernel_apply(kernel, SCALAR_mul, TYPE_f32, factor);
+        if (type != sums) factor[i] = kernel_apply(kernel, SCALAR_cast, sums, &factor[i]);
+    Scalar product = kernel_apply(kernel, SCALAR_mul, sums, factor);
     uint32_t axes = 1u << (s.id - 1) | 1u << (t.id - 1) | 1u << (c.id - 1);
-    Access out = {.buffer = kernel_buffer(kernel, TYPE_f32, side * side * 16, true),
-                  .rank = 1,
-                  .stride = {1}};
+    Access out = {
+        .buffer = kernel_buffer(kernel, sums, side * side * 16, true), .rank = 1, .stride = {1}};
     at = affine_add(affine_scale(affine_axis(y), side * 16), affine_scale(affine_axis(x), 16));
     out.at[0] = (Coordinate){
         .affine = affine_add(at, affine_axis(f)), .divisor = 1, .extent = side * side * 16};
@@ -113,6 +113,10 @@ START_TEST(what_is_filtered)
     ck_assert(is_filtered(convolution_of(arena, 24, 3, 1, 16, TYPE_f32, false)));
     ck_assert(!is_filtered(convolution_of(arena, 16, 3, 1, 16, TYPE_f32, false)));
     ck_assert(!is_filtered(convolution(arena, 24, 3, 1, 16, TYPE_bf16)));
+    ck_assert(is_filtered(convolution(arena, 24, 3, 1, 224, TYPE_i8)));
+    ck_assert(!is_filtered(convolution(arena, 24, 3, 1, 240, TYPE_i8))); /* 9 * 240 * 2^14 > 2^25 */
+    ck_assert(is_filtered(convolution(arena, 24, 3, 1, 48, TYPE_u8)));
+    ck_assert(!is_filtered(convolution(arena, 24, 3, 1, 64, TYPE_u8)));
     ck_assert(is_filtered(convolution(arena, 24, 3, 1, 1024, TYPE_f32)));
     ck_assert(!is_filtered(convolution(arena, 24, 3, 1, 1040, TYPE_f32)));
     arena_close(arena);
