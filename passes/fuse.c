@@ -44,17 +44,25 @@ static Value only_operand(const Graph *graph, Value x)
     return only;
 }
 
-/* A contraction, perhaps under another shape, with a bias added or through an activation. */
-static bool ends_contraction(const Graph *graph, Value x)
+/* The contraction that x is, perhaps under another shape, with a bias added or through an activation; {0}: it is none. */
+static Value contraction_behind(const Graph *graph, Value x)
 {
     for (int depth = 0; x.id && depth < PIECE_DEPTH; depth++) {
         const Node *node = graph_node(graph, x);
         OpClass class = op_info[node->op].class;
-        if (class == CONTRACTION) return true;
+        if (class == CONTRACTION) return x;
         bool passes = class == ELEMENTWISE || node->op == OP_reshape || node->op == OP_transpose;
         x = passes ? only_operand(graph, x) : (Value){0};
     }
-    return false;
+    return (Value){0};
+}
+
+/* Sums of a contraction in fewer bytes than it sums in: it stores these rather than have a reduce make them of the sums. */
+static bool is_narrowed(const Graph *graph, Value x, const Sites *sites)
+{
+    const Value contraction = contraction_behind(graph, x);
+    return contraction.id && sites->count == 1 && sites->at[0].spot == SPOT_body &&
+           type_info[graph_type(graph, x)].bytes < type_info[graph_type(graph, contraction)].bytes;
 }
 
 /* Contractions store their parts where they belong; many parts would be as many selects. */
@@ -64,7 +72,7 @@ bool fusion_in_pieces(const Graph *graph, Value x)
     if (node->op != OP_concat) return false;
     if (node->argument_count > CONCAT_LIMIT) return true;
     for (uint32_t i = 0; i < node->argument_count; i++)
-        if (ends_contraction(graph, node->argument[i])) return true;
+        if (contraction_behind(graph, node->argument[i]).id) return true;
     return false;
 }
 
@@ -318,7 +326,9 @@ static bool must_store(const Fuse *f, Value x, const Sites *sites)
         if (!fuse_fits(f, x, &sites->at[i]) || is_foreign_reduce(f, x, &sites->at[i])) return true;
         by_cost |= rule == JOIN_cost;
     }
-    return by_cost && cost_says_store(&f->weights, f->graph, x, sites, cost_inlined(f, x, sites));
+    if (!by_cost) return false;
+    return is_narrowed(f->graph, x, sites) ||
+           cost_says_store(&f->weights, f->graph, x, sites, cost_inlined(f, x, sites));
 }
 
 static void store(Fuse *f, Value x, Sites *sites)

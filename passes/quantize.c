@@ -1,3 +1,4 @@
+#include "passes/quantize_linear.h"
 #include "passes/quantize_products.h"
 
 #include "ir/graph/build.h"
@@ -19,18 +20,24 @@ typedef struct Quantizing {
     const QuantizedWeight *
         *of_root; /* by node: one that multiplies it, as it is or moved; NULL: none does */
     Value *map;
-    Value *narrow; /* by node: in integers; {0}: it is not */
-    Value *scale;  /* ... their scale */
+    Value *narrow;  /* by node: in integers; {0}: it is not */
+    Value *scale;   /* ... their scale */
+    Linear *linear; /* by node: how it comes of integers; or not */
 } Quantizing;
 
 /* --- the four steps --------------------------------------------------------------------------------------------------------- */
 
+static Value most_of(Graph *out, Value like, Type type)
+{
+    return ir_like(out, like, type == TYPE_u8 ? MOST_u8 : MOST_i8);
+}
+
 /* `axes` of x are those of its magnitude. */
 static Value to_integers(Graph *out, Value x, Value magnitude, Axes axes, Type type)
 {
-    Value most = ir_like(out, magnitude, type == TYPE_u8 ? MOST_u8 : MOST_i8);
-    Value rate = ir_broadcast(out, ir_div(out, most, magnitude), axes, *graph_shape(out, x));
-    return ir_cast(out, ir_round(out, ir_mul(out, x, rate)), type);
+    Value rate = ir_div(out, most_of(out, magnitude, type), magnitude);
+    Value scaled = ir_mul(out, x, ir_broadcast(out, rate, axes, *graph_shape(out, x)));
+    return ir_cast(out, ir_round(out, scaled), type);
 }
 
 static Value of_integers(Graph *out, Value q, Value scale, Axes axes)
@@ -41,8 +48,7 @@ static Value of_integers(Graph *out, Value q, Value scale, Axes axes)
 
 static Value scale_of(Graph *out, Value magnitude, Type type)
 {
-    Value most = ir_like(out, magnitude, type == TYPE_u8 ? MOST_u8 : MOST_i8);
-    return ir_div(out, magnitude, most);
+    return ir_div(out, magnitude, most_of(out, magnitude, type));
 }
 
 static Axes only(int axis)
@@ -84,18 +90,20 @@ static const QuantizedWeight **find_roots(const Program *program, const Graph *g
     return of_root;
 }
 
-static Quantizing begin(const Program *program, const Quantization *q, const Graph *in)
+static Quantizing begin(const Program *program, const Quantization *q, const Graph *entry)
 {
     Arena *arena = program->arena;
+    const Graph *in = quantize_expose(entry, arena);
     return (Quantizing){.program = program,
                         .quantization = q,
-                        .out = graph_new(program->arena, in->names, in->name, in->simplify),
+                        .out = graph_new(arena, in->names, in->name, entry->simplify),
                         .in = in,
                         .positive = quantize_positive(in, arena),
                         .of_root = find_roots(program, in, q, arena),
                         .map = arena_array(arena, Value, in->node.count),
                         .narrow = arena_array(arena, Value, in->node.count),
-                        .scale = arena_array(arena, Value, in->node.count)};
+                        .scale = arena_array(arena, Value, in->node.count),
+                        .linear = arena_array(arena, Linear, in->node.count)};
 }
 
 static Value read_scale(Quantizing *w, const QuantizedWeight *weight, const Shape *shape)
@@ -113,14 +121,39 @@ static Value read_weight(Quantizing *w, Value read, const QuantizedWeight *weigh
     return of_integers(w->out, w->narrow[read.id], w->scale[read.id], only(weight->axis));
 }
 
+/* The linear value that an activation is, but for what is cut off below 0, as u8 does anyway. */
+static const Linear *linear_root(const Quantizing *w, Value root)
+{
+    const Node *node = graph_node(w->in, root);
+    double number;
+    if (w->linear[root.id].terms) return &w->linear[root.id];
+    for (int i = 0; i < 2 && node->op == OP_max; i++) {
+        bool is_zero = graph_is_number(w->in, node->argument[1 - i], &number) && number == 0;
+        if (is_zero && w->linear[node->argument[i].id].terms)
+            return &w->linear[node->argument[i].id];
+    }
+    return NULL;
+}
+
+static Value round_linear(Quantizing *w, Linear linear, Value range, Type type)
+{
+    Value rate = ir_div(w->out, most_of(w->out, range, type), range);
+    linear_multiply(w->out, &linear, rate, (Axes){0});
+    return ir_cast(w->out, ir_round(w->out, linear_value(w->out, &linear)), type);
+}
+
 /* Rounds an activation that products read. */
 static Value round_root(Quantizing *w, Value root, Value x)
 {
     Type type = w->positive[root.id] ? TYPE_u8 : TYPE_i8;
     Value range = ir_read(w->out, w->of_root[root.id]->input_range, TYPE_f32, (Shape){0});
+    const Linear *linear = linear_root(w, root);
+    Value q = linear ? round_linear(w, *linear, range, type)
+                     : to_integers(w->out, x, range, (Axes){0}, type);
+    w->narrow[root.id] = q;
     w->scale[root.id] = scale_of(w->out, range, type);
-    w->narrow[root.id] = to_integers(w->out, x, range, (Axes){0}, type);
-    return of_integers(w->out, w->narrow[root.id], w->scale[root.id], (Axes){0});
+    w->linear[root.id] = linear_of(ir_cast(w->out, q, TYPE_f32), w->scale[root.id], (Axes){0});
+    return linear_value(w->out, &w->linear[root.id]);
 }
 
 static Value multiply(Quantizing *w, Value y, const Product *p)
@@ -136,7 +169,60 @@ static Value multiply(Quantizing *w, Value y, const Product *p)
                                *graph_shape(w->out, outputs));
     scale = ir_mul(w->out, scale, outputs);
     char letter = (p->side ? indices->b : indices->a)[p->axis];
-    return of_integers(w->out, sum, scale, only((int)(strchr(indices->y, letter) - indices->y)));
+    Axes axes = only((int)(strchr(indices->y, letter) - indices->y));
+    w->linear[y.id] = linear_of(ir_cast(w->out, sum, TYPE_f32), scale, axes);
+    return linear_value(w->out, &w->linear[y.id]);
+}
+
+/* A value of the channels that is spread over all else, as an axis of unit extents too; or a number. {0}: it is none. */
+static Value of_channels(const Quantizing *w, Value x, Axes *axes)
+{
+    const Node *node = graph_node(w->in, x);
+    const Shape *shape = graph_shape(w->in, x);
+    double number;
+    *axes = (Axes){0};
+    if (graph_is_number(w->in, x, &number))
+        return ir_constant(w->out, node->type, (Shape){0}, number);
+    if (node->op != OP_broadcast && node->op != OP_reshape) return (Value){0};
+    Value from = node->argument[0];
+    const Shape *own = graph_shape(w->in, from);
+    if (own->rank > 1) return (Value){0};
+    if (node->op == OP_broadcast) *axes = node->attribute->axes;
+    for (int d = 0; d < shape->rank && node->op == OP_reshape && own->rank; d++)
+        if (shape->extent[d] == shape_elements(own)) *axes = only(d);
+    return own->rank == axes->count ? w->map[from.id] : (Value){0};
+}
+
+static bool combine_with(Quantizing *w, Op op, Linear *y, bool is_first, Value x)
+{
+    Axes axes;
+    Value channels = of_channels(w, x, &axes);
+    if (!channels.id) return false;
+    if (op == OP_add) return linear_add(w->out, y, channels, axes);
+    if (op == OP_mul) return linear_multiply(w->out, y, channels, axes);
+    if (!is_first) return false;
+    if (op == OP_sub) return linear_subtract(w->out, y, channels, axes);
+    return op == OP_div && linear_divide(w->out, y, channels, axes);
+}
+
+/* Whether a node is linear as its operands are. */
+static bool combine(Quantizing *w, Value y)
+{
+    const Node *node = graph_node(w->in, y);
+    if (node->argument_count != 2 || op_info[node->op].class != ELEMENTWISE) return false;
+    const Linear *operand[2];
+    for (int i = 0; i < 2; i++)
+        operand[i] = &w->linear[node->argument[i].id];
+    for (int i = 0; i < 2; i++) {
+        Linear made = *operand[i];
+        bool is_sum = node->op == OP_add && linear_join(w->out, &made, operand[1 - i]);
+        if (!is_sum &&
+            (!made.terms || !combine_with(w, node->op, &made, i == 0, node->argument[1 - i])))
+            continue;
+        w->linear[y.id] = made;
+        return true;
+    }
+    return false;
 }
 
 /* The same movement of the integers. */
@@ -161,8 +247,13 @@ static Value write_node(Quantizing *w, Value y)
     if (weight) return read_weight(w, y, weight);
     bool is_product = quantize_product(w->program, w->in, y, &p);
     if (is_product) weight = quantize_weight(w->quantization, p.weight);
-    Value made = weight && weight->axis == p.axis ? multiply(w, y, &p)
-                                                  : graph_copy(w->out, w->in, y, w->map);
+    Value made;
+    if (weight && weight->axis == p.axis)
+        made = multiply(w, y, &p);
+    else if (combine(w, y))
+        made = linear_value(w->out, &w->linear[y.id]);
+    else
+        made = graph_copy(w->out, w->in, y, w->map);
     if (w->of_root[y.id]) return round_root(w, y, made);
     if (quantize_passes_through(node)) move(w, y);
     return made;
@@ -179,9 +270,10 @@ static void write_states(Quantizing *w, const Result *result, const QuantizedWei
     graph_result(w->out, RESULT_write, weight->input_range, range, result->at);
 }
 
-static Graph *rewrite(const Program *program, const Quantization *q, const Graph *in)
+static Graph *rewrite(const Program *program, const Quantization *q, const Graph *entry)
 {
-    Quantizing w = begin(program, q, in);
+    Quantizing w = begin(program, q, entry);
+    const Graph *in = w.in;
     for (uint32_t id = 1; id < in->node.count; id++)
         w.map[id] = write_node(&w, (Value){id});
     for (uint32_t i = 0; i < in->result.count; i++) {
@@ -246,8 +338,8 @@ static void observe_range(const Quantizing *w, const QuantizedWeight *weight)
 
 Graph *quantize_observed(const Program *program, const Quantization *q)
 {
-    const Graph *in = program->entry[ENTRY_predict];
-    Quantizing w = begin(program, q, in);
+    Quantizing w = begin(program, q, program->entry[ENTRY_predict]);
+    const Graph *in = w.in;
     for (uint32_t id = 1; id < in->node.count; id++)
         w.map[id] = graph_copy(w.out, in, (Value){id}, w.map);
     for (uint32_t i = 0; i < in->result.count; i++) {

@@ -129,8 +129,8 @@ static void share_ranges(const Program *program, const Graph *graph, Arena *aren
 Quantization quantization_of(const Program *program, Arena *arena)
 {
     Quantization q = {0};
-    const Graph *graph = program->entry[ENTRY_predict];
-    if (!graph) return q;
+    if (!program->entry[ENTRY_predict]) return q;
+    const Graph *graph = quantize_expose(program->entry[ENTRY_predict], arena);
     list_weights(program, graph, arena, &q);
     share_ranges(program, graph, arena, &q);
     return q;

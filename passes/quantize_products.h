@@ -1,6 +1,6 @@
 #ifndef MLC_PASSES_QUANTIZE_PRODUCTS_H
 #define MLC_PASSES_QUANTIZE_PRODUCTS_H
-/* quantize_plan.c, for quantize.c: what of a graph is quantized. */
+/* quantize_plan.c and quantize_expose.c, for quantize.c: what of a graph is quantized. */
 #include "passes/quantize.h"
 
 /* A product of a weight and an activation that may be one of integers. */
@@ -18,5 +18,8 @@ bool quantize_passes_through(const Node *node);
 const QuantizedWeight *quantize_weight(const Quantization *quantization, Name weight);
 /* By node: whether it is never negative, NaN aside. */
 bool *quantize_positive(const Graph *graph, Arena *arena);
+
+/* The graph with each relu next to what it cuts off, below pooling; it is not simplified. */
+Graph *quantize_expose(const Graph *graph, Arena *arena);
 
 #endif
