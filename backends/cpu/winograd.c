@@ -99,7 +99,7 @@ static void turn(Emit *e, WinogradStep step, WinogradNumber *square)
     if (e->schedule->winograd.of_integers) {
         bool is_image = step == WINOGRAD_image; /* whose numbers are two in an element */
         if (is_image) split_pairs(e, square, PLANES);
-        turn_integers(e, step, is_image ? 16 : 32, square);
+        turn_integers(e, is_image ? WINOGRAD_integer_image : step, is_image ? 16 : 32, square);
         if (is_image) join_pairs(e, square, PLANES);
         return;
     }

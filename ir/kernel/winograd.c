@@ -147,16 +147,18 @@ static int64_t reach_of(const Kernel *kernel, Scalar factor)
     return type == TYPE_u8 ? 255 : 128;
 }
 
-static bool sums_are_small(const Kernel *kernel, const Contraction *of)
+/* As sums, and turned taps as numbers of 16 bits. */
+static bool are_small(const Kernel *kernel, const Contraction *of, const Winograd *w)
 {
-    int64_t most = points(kernel, of->k) * reach_of(kernel, of->a) * reach_of(kernel, of->b);
-    return most < MOST_SUM;
+    int64_t taps = reach_of(kernel, w->other);
+    int64_t most = points(kernel, of->k) * reach_of(kernel, w->image) * taps;
+    return most < MOST_SUM && taps * WINOGRAD_TAPS_GROW <= INT16_MAX;
 }
 
 bool winograd_of(const Kernel *kernel, const Contraction *of, Winograd *winograd)
 {
     Products products = contraction_products(kernel, of, PRODUCTS_pairs, PRODUCTS_integers);
-    bool of_integers = products == PRODUCTS_integers && sums_are_small(kernel, of);
+    bool of_integers = products == PRODUCTS_integers;
     bool is_single = products == PRODUCTS_single && kernel->scalar.at[of->sum.id].type == TYPE_f32;
     if (!of_integers && !is_single) return false;
     Arena *scratch = arena_open(&host_default);
@@ -169,7 +171,8 @@ bool winograd_of(const Kernel *kernel, const Contraction *of, Winograd *winograd
         *winograd = (Winograd){.image = swapped ? of->b : of->a,
                                .other = swapped ? of->a : of->b,
                                .of_integers = of_integers};
-        is_found = recognize(&f, of, winograd) && !(of_integers && winograd->is_gradient);
+        is_found = recognize(&f, of, winograd);
+        if (of_integers) is_found &= !winograd->is_gradient && are_small(kernel, of, winograd);
     }
     arena_close(scratch);
     return is_found;
@@ -204,15 +207,36 @@ static void turn_taps(With *a, const Number *x, Number *y)
     y[5] = x[2];
 }
 
+static Number twice(With *a, Number x)
+{
+    return a->add(a->user, x, x);
+}
+
+/* turn_image with what both halves share. */
+static void turn_integer_image(With *a, const Number *x, Number *y)
+{
+    Number even = a->fma(a->user, -4, x[2], x[4]), odd = a->fma(a->user, -4, x[1], x[3]);
+    Number second = a->subtract(a->user, x[4], x[2]), first = a->subtract(a->user, x[3], x[1]);
+    Number third = a->subtract(a->user, x[5], x[3]), zeroth = a->subtract(a->user, x[0], x[2]);
+    first = twice(a, first);
+    y[0] = a->fma(a->user, 4, zeroth, second);
+    y[1] = a->add(a->user, even, odd);
+    y[2] = a->subtract(a->user, even, odd);
+    y[3] = a->add(a->user, second, first);
+    y[4] = a->subtract(a->user, second, first);
+    y[5] = a->subtract(a->user, third, twice(a, first));
+}
+
+/* 24 times turn_taps, but for the last, of which an eighth. */
 static void turn_integer_taps(With *a, const Number *x, Number *y)
 {
     Number outside = a->add(a->user, x[0], x[2]), far = a->fma(a->user, 4, x[2], x[0]);
-    y[0] = x[0];
-    y[1] = a->add(a->user, outside, x[1]);
-    y[2] = a->subtract(a->user, outside, x[1]);
+    y[0] = a->scale(a->user, 6, x[0]);
+    y[1] = a->scale(a->user, -4, a->add(a->user, outside, x[1]));
+    y[2] = a->scale(a->user, -4, a->subtract(a->user, outside, x[1]));
     y[3] = a->fma(a->user, 2, x[1], far);
     y[4] = a->fma(a->user, -2, x[1], far);
-    y[5] = x[2];
+    y[5] = a->scale(a->user, 3, x[2]);
 }
 
 static void turn_outputs(With *a, const Number *x, Number *y)
@@ -238,15 +262,15 @@ static void turn_back(With *a, const Number *x, Number *y)
     y[3] = a->add(a->user, a->fma(a->user, 8, farther, nearer), x[5]);
 }
 
-/* 24 by what the taps were multiplied with: 6, -4, -4, 1, 1, 24. */
+/* 24 times turn_back, of such sums. */
 static void turn_integers_back(With *a, const Number *x, Number *y)
 {
     Number near = a->add(a->user, x[1], x[2]), nearer = a->subtract(a->user, x[1], x[2]);
     Number far = a->add(a->user, x[3], x[4]), farther = a->subtract(a->user, x[3], x[4]);
-    y[0] = a->fma(a->user, 6, x[0], a->fma(a->user, -4, near, far));
-    y[1] = a->fma(a->user, -4, nearer, a->scale(a->user, 2, farther));
-    y[2] = a->scale(a->user, 4, a->subtract(a->user, far, near));
-    y[3] = a->fma(a->user, -4, nearer, a->scale(a->user, 8, a->fma(a->user, 3, x[5], farther)));
+    y[0] = a->add(a->user, a->add(a->user, x[0], near), far);
+    y[1] = a->add(a->user, twice(a, farther), nearer);
+    y[2] = a->fma(a->user, 4, far, near);
+    y[3] = a->fma(a->user, 8, a->add(a->user, farther, x[5]), nearer);
 }
 
 static void turn_taps_back(With *a, const Number *x, Number *y)
@@ -268,6 +292,7 @@ static const struct Turn {
     [WINOGRAD_outputs] = {WINOGRAD_SIDE, WINOGRAD_POINTS, turn_outputs},
     [WINOGRAD_back] = {WINOGRAD_POINTS, WINOGRAD_SIDE, turn_back},
     [WINOGRAD_taps_back] = {WINOGRAD_POINTS, WINOGRAD_TAPS, turn_taps_back},
+    [WINOGRAD_integer_image] = {WINOGRAD_POINTS, WINOGRAD_POINTS, turn_integer_image},
     [WINOGRAD_integer_taps] = {WINOGRAD_TAPS, WINOGRAD_POINTS, turn_integer_taps},
     [WINOGRAD_integer_back] = {WINOGRAD_POINTS, WINOGRAD_SIDE, turn_integers_back},
 };

@@ -18,10 +18,10 @@
  * channels ascending; for the gradient over the images, in the order of the axis list, and in each over the tiles row by row. The 36
  * sums become 16 outputs by WINOGRAD_back, or the 9 taps by WINOGRAD_taps_back.
  *
- * Products of bytes, summed in i32, are filtered to the very same sums.  The matrix of the taps has fractions: its rows are taken 4, 6, 6,
- * 24, 24 and 1 times, so that turned images and taps are whole numbers of 16 bits, and what was left out, which is 24 along each axis,
- * is made up for on the way back: that gives 576 times the sum, modulo 2^32.  9 has an inverse there, so 64 times the sum comes of it,
- * from which the sum is known as long as it is below 2^25, whatever has overflowed meanwhile. */
+ * Products of bytes, summed in i32, are filtered to the very same sums.  The matrix of the taps has fractions of 24: it is taken 24 times along
+ * each axis, so that turned taps are whole numbers, and of 16 bits, as turned images are, once the last row leaves a factor of 8 to the
+ * way back.  That gives 576 times the sum, modulo 2^32.  9 has an inverse there, so 64 times the sum comes of it, from which the sum is
+ * known as long as it is below 2^25, whatever has overflowed meanwhile. */
 #include "ir/kernel/contraction.h"
 
 #define WINOGRAD_SIDE   4 /* outputs of a tile, along an axis */
@@ -50,12 +50,14 @@ typedef enum WinogradStep {
     WINOGRAD_outputs,   /* 4 -> 6 */
     WINOGRAD_back,      /* 6 -> 4 */
     WINOGRAD_taps_back, /* 6 -> 3 */
-    WINOGRAD_integer_taps, /* 3 -> 6 */
-    WINOGRAD_integer_back, /* 6 -> 4, to 576 times the sums */
+    WINOGRAD_integer_image, /* 6 -> 6 */
+    WINOGRAD_integer_taps,  /* 3 -> 6 */
+    WINOGRAD_integer_back,  /* 6 -> 4, to 576 times the sums */
 } WinogradStep;
 
-#define WINOGRAD_INVERSE 954437177 /* of 9, modulo 2^32 */
-#define WINOGRAD_SHIFT   6
+#define WINOGRAD_TAPS_GROW 144 /* times their magnitude, at most */
+#define WINOGRAD_INVERSE   954437177 /* of 9, modulo 2^32 */
+#define WINOGRAD_SHIFT     6
 
 /* A number, or whatever stands for it. */
 typedef union WinogradNumber {

@@ -48,9 +48,11 @@ static Scalar load(Making *m, Access access, Type type)
     return kernel_load(m->kernel, &access);
 }
 
-static Type factor_type(Making *m)
+/* Images of bytes may have no signs. */
+static Type factor_type(Making *m, bool is_image)
 {
-    return !m->is_of_bytes ? TYPE_f32 : pick(m, 2) ? TYPE_i8 : TYPE_u8;
+    if (!m->is_of_bytes) return TYPE_f32;
+    return is_image && pick(m, 2) ? TYPE_u8 : TYPE_i8;
 }
 
 static Type sum_type(const Making *m)
@@ -73,7 +75,7 @@ static Scalar load_image(Making *m)
                        m->is_padded);
     }
     add_axis(m, &access, m->channel);
-    return load(m, access, factor_type(m));
+    return load(m, access, factor_type(m, true));
 }
 
 static Scalar load_other(Making *m)
@@ -88,7 +90,7 @@ static Scalar load_other(Making *m)
     for (int i = 0; i < 2; i++)
         add_axis(m, &access, moved[i]);
     if (m->is_last) add_axis(m, &access, m->filter);
-    return load(m, access, factor_type(m));
+    return load(m, access, factor_type(m, false));
 }
 
 static void store(Making *m, Scalar value)
