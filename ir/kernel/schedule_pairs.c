@@ -151,6 +151,20 @@ static void choose_a(const Planning *p, const Candidate *c, Schedule *s)
     place_a(s);
 }
 
+/* One row reads b once: packing it would take longer than the products. */
+static void read_in_place(const Planning *p, const Candidate *c, Schedule *s)
+{
+    s->pack = false;
+    if (c->reading == READ_transposed) s->vectors = 1;
+    s->panels = (uint32_t)plan_ceiling(plan_extent(p, s->vector), (int64_t)s->vectors * s->width);
+}
+
+static bool is_one_row(const Planning *p, const Candidate *c)
+{
+    return p->products == PRODUCTS_integers && plan_points(p, c->of.m) == 1 &&
+           c->reading != READ_single;
+}
+
 Schedule settle_pairs(const Planning *p, const Candidate *best)
 {
     Schedule s = {.contraction = true,
@@ -167,11 +181,12 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
     plan_tile(p, best, &s);
     s.pack_transposed = best->reading == READ_transposed;
     s.panels = p->choice.panels ? p->choice.panels : (uint32_t)fitting_panels(p, best);
+    if (is_one_row(p, best)) read_in_place(p, best, &s);
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);
     s.depth = depth_of(p, &s);
-    place_b(&s);
+    if (s.pack) place_b(&s);
     choose_a(p, best, &s);
     s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);
     return s;

@@ -241,6 +241,12 @@ static void products_of_bytes(const CaseSink *sink)
 {
     for (int i = 0; i < BYTES; i++)
         each_product(sink, bytes[i]);
+    /* Of one row, whose other factor is read in place: with and without a rest. */
+    for (int i = 0; i < 24; i++) {
+        int64_t n = i % 3 ? 21 + i : 64, k = i % 2 ? 128 + 64 * i : 67 + 3 * i;
+        Kernel *row = product(sink->arena, bytes[i % BYTES], 1, n, k, i % 8);
+        sink->take(sink->user, row, (uint64_t)i);
+    }
 }
 
 /* Schedules that cut everything there is to cut: several groups of panels, parts of k, factors packed once for all groups. */
