@@ -487,14 +487,21 @@ static void sum_range(Emit *e, const Tile *t, const Pairs *first, const int64_t 
     loop_close(e, &loop, sum);
 }
 
+/* Pairs of a pass.  One, where there are no registers for what the next pair would load ahead: sums would leave theirs. */
+static uint32_t pairs_of_pass(const Emit *e, uint32_t rows, int64_t pairs)
+{
+    uint32_t vectors = e->schedule->vectors, products = vectors;
+    if (is_of_integers(e)) products *= e->target->schedule.integer_steps;
+    bool is_full = rows * vectors + 2 * vectors + 2 > e->target->schedule.registers;
+    return is_full ? 1 : steps_of_pass(rows, products, pairs, true);
+}
+
 /* So many neighbours along k, from where the reduction axes are bound to. */
 static void sum_neighbours(Emit *e, const Tile *t, const Area *panel, int64_t points, uint32_t rows,
                            LLVMValueRef *sum)
 {
-    uint32_t products = e->schedule->vectors;
-    if (is_of_integers(e)) products *= e->target->schedule.integer_steps;
     int64_t pairs = (points + 1) / 2;
-    uint32_t count = steps_of_pass(rows, products, pairs, true);
+    uint32_t count = pairs_of_pass(e, rows, pairs);
     int64_t whole = pairs / count * count;
     Pairs first = {.a = area_element(e, &t->a, 0), .b = area_element(e, panel, 0), .rows = rows};
     sum_range(e, t, &first, (int64_t[]){0, 2 * whole}, count, sum);
