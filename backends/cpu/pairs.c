@@ -487,13 +487,16 @@ static void sum_range(Emit *e, const Tile *t, const Pairs *first, const int64_t 
     loop_close(e, &loop, sum);
 }
 
+#define FEW_PAIRS 4 /* a loop over them takes longer than they do */
+
 /* Pairs of a pass.  One, where there are no registers for what the next pair would load ahead: sums would leave theirs. */
 static uint32_t pairs_of_pass(const Emit *e, uint32_t rows, int64_t pairs)
 {
     uint32_t vectors = e->schedule->vectors, products = vectors;
     if (is_of_integers(e)) products *= e->target->schedule.integer_steps;
     bool is_full = rows * vectors + 2 * vectors + 2 > e->target->schedule.registers;
-    return is_full ? 1 : steps_of_pass(rows, products, pairs, true);
+    if (is_full && pairs > FEW_PAIRS) return 1;
+    return is_full ? (uint32_t)pairs : steps_of_pass(rows, products, pairs, true);
 }
 
 /* So many neighbours along k, from where the reduction axes are bound to. */
