@@ -1,6 +1,6 @@
-/* Schedules of contractions whose factors are bf16 and are multiplied two or 32 at a time.  The instructions want both factors in
- * layouts of their own, so both are always packed; the tile that is in registers is larger than that of single products, and
- * packing and what follows the sums decide. */
+/* Schedules of contractions whose factors are bf16 or bytes and are multiplied two or 32 at a time.  The instructions want both factors in
+ * layouts of their own, so both are packed, but for bytes that are read very often, or only once; the tile that is in registers is
+ * larger than that of single products, and packing and what follows the sums decide. */
 #include "ir/kernel/planning.h"
 
 /* Cycles of packing an element: b read along its lanes, along k, or one by one. */
