@@ -135,14 +135,13 @@ static void inner_blocks(Emit *e, const Packing *p, int64_t block,
     }
 }
 
-/* The pair that begins at point `plus` of a block, which may end with its first. */
-static LLVMValueRef pair_across(Emit *e, const Packing *p, Scalar factor, int64_t plus)
+/* The pair that begins at point `plus` of a block of so many points, which may end with its first. */
+static LLVMValueRef pair_across(Emit *e, Scalar factor, Axis k, int64_t plus, int64_t count)
 {
-    Axis k = inner_axis(p);
-    if (plus >= p->count) return LLVMConstNull(i32_vector(e, e->schedule->width));
+    if (plus >= count) return LLVMConstNull(i32_vector(e, e->schedule->width));
     axis_plus(e, k, plus);
     LLVMValueRef first = evaluate_vector(e, factor), second = NULL;
-    if (plus + 1 < p->count) {
+    if (plus + 1 < count) {
         axis_plus(e, k, plus + 1);
         second = evaluate_vector(e, factor);
     }
@@ -159,7 +158,7 @@ static void pack_lanes(Emit *e, const Packing *p)
     for (uint32_t v = 0; v < s->vectors; v++) {
         axis_plus(e, s->vector, v * (int64_t)s->width);
         vector_set(e, s->vector, s->width, p->mask[v], p->level);
-        LLVMValueRef pairs = pair_across(e, p, narrow_of(e, s->of.b), 0);
+        LLVMValueRef pairs = pair_across(e, narrow_of(e, s->of.b), inner_axis(p), 0, p->count);
         store_pairs(e, pairs, area_element(e, &p->panel, 2 * v * (int64_t)s->width));
     }
     axis_plus(e, s->vector, 0);
@@ -242,6 +241,14 @@ static void pack_blocks(Emit *e, const Packing *p)
     along_k(e, p, 2 * e->schedule->width, pack_block);
 }
 
+void lanes_at(Emit *e, const Tile *t, LLVMValueRef first, LLVMValueRef *lane)
+{
+    for (uint32_t l = 0; l < e->schedule->width; l++) {
+        lane[l] = LLVMBuildAdd(e->builder, first, emit_i64(e, l), "");
+        if (t->extent % t->column) lane[l] = emit_smaller(e, lane[l], emit_i64(e, t->extent - 1));
+    }
+}
+
 static void pack_panel_of_blocks(Emit *e, Tile *t, const Area *panel, LLVMValueRef index)
 {
     const Schedule *s = e->schedule;
@@ -253,11 +260,7 @@ static void pack_panel_of_blocks(Emit *e, Tile *t, const Area *panel, LLVMValueR
     p.level = e->depth;
     LLVMValueRef plus = LLVMBuildMul(e->builder, loop.index, emit_i64(e, 2), "");
     p.panel.base = step_pointer(e, panel->element, panel->base, plus);
-    LLVMValueRef first = LLVMBuildAdd(e->builder, index, loop.index, "");
-    for (uint32_t l = 0; l < s->width; l++) {
-        lane[l] = LLVMBuildAdd(e->builder, first, emit_i64(e, l), "");
-        if (t->extent % t->column) lane[l] = emit_smaller(e, lane[l], emit_i64(e, t->extent - 1));
-    }
+    lanes_at(e, t, LLVMBuildAdd(e->builder, index, loop.index, ""), lane);
     pack_runs(e, &p, 0);
     loop_close(e, &loop, NULL);
 }
@@ -277,6 +280,16 @@ void emit_pack_pairs_b(Emit *e, Tile *t)
     pack_zeros(e, t, &panel);
     loop_close(e, &loop, NULL);
     release_k(e, t);
+}
+
+LLVMValueRef pairs_of_b_along_k(Emit *e)
+{
+    return pair_along(e, narrow_of(e, e->schedule->of.b));
+}
+
+LLVMValueRef pairs_of_b_across(Emit *e, Axis k, int64_t plus, int64_t count)
+{
+    return pair_across(e, narrow_of(e, e->schedule->of.b), k, plus, count);
 }
 
 /* --- factor a --------------------------------------------------------------------------------------------------------------- */
@@ -302,7 +315,7 @@ static void pack_rows_block(Emit *e, VectorLoop *loop)
     const Schedule *s = e->schedule;
     LLVMValueRef row[64];
     for (uint32_t i = 0; i < s->width; i++)
-        row[i] = pair_across(e, p, narrow_of(e, s->of.a), 2 * i);
+        row[i] = pair_across(e, narrow_of(e, s->of.a), inner_axis(p), 2 * i, p->count);
     transpose_lanes(e, row, s->width);
     for (uint32_t l = 0; l < s->width; l++) {
         axis_plus(e, s->a_lanes, l);
@@ -474,14 +487,24 @@ static void sum_range(Emit *e, const Tile *t, const Pairs *first, const int64_t 
     loop_close(e, &loop, sum);
 }
 
+#define FEW_PAIRS 4 /* a loop over them takes longer than they do */
+
+/* Pairs of a pass.  One, where there are no registers for what the next pair would load ahead: sums would leave theirs. */
+static uint32_t pairs_of_pass(const Emit *e, uint32_t rows, int64_t pairs)
+{
+    uint32_t vectors = e->schedule->vectors, products = vectors;
+    if (is_of_integers(e)) products *= e->target->schedule.integer_steps;
+    bool is_full = rows * vectors + 2 * vectors + 2 > e->target->schedule.registers;
+    if (is_full && pairs > FEW_PAIRS) return 1;
+    return is_full ? (uint32_t)pairs : steps_of_pass(rows, products, pairs, true);
+}
+
 /* So many neighbours along k, from where the reduction axes are bound to. */
 static void sum_neighbours(Emit *e, const Tile *t, const Area *panel, int64_t points, uint32_t rows,
                            LLVMValueRef *sum)
 {
-    uint32_t products = e->schedule->vectors;
-    if (is_of_integers(e)) products *= e->target->schedule.integer_steps;
     int64_t pairs = (points + 1) / 2;
-    uint32_t count = steps_of_pass(rows, products, pairs, true);
+    uint32_t count = pairs_of_pass(e, rows, pairs);
     int64_t whole = pairs / count * count;
     Pairs first = {.a = area_element(e, &t->a, 0), .b = area_element(e, panel, 0), .rows = rows};
     sum_range(e, t, &first, (int64_t[]){0, 2 * whole}, count, sum);

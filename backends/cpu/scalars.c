@@ -373,13 +373,17 @@ static LLVMValueRef whole_cast(Emit *e, Type type, Type of, LLVMValueRef x, uint
                                                : LLVMBuildZExt(e->builder, x, to, "");
 }
 
-/* To the nearest even; NULL: of this width there is no instruction. */
+static bool can_round_to_whole(const Emit *e, uint32_t width)
+{
+    return width <= e->target->schedule.lanes && (width == 4 || width == 8 || width == 16);
+}
+
+/* To the nearest even. */
 static LLVMValueRef round_to_whole(Emit *e, LLVMValueRef x, uint32_t width)
 {
     LLVMTypeRef i32 = integer_type(e, 32, width);
     if (width == 4) return emit_intrinsic(e, "llvm.x86.sse2.cvtps2dq", 0, NULL, 1, &x);
     if (width == 8) return emit_intrinsic(e, "llvm.x86.avx.cvt.ps2dq.256", 0, NULL, 1, &x);
-    if (width != 16) return NULL;
     LLVMTypeRef i16 = LLVMInt16TypeInContext(e->context);
     LLVMValueRef argument[] = {x, LLVMConstNull(i32), LLVMConstAllOnes(i16),
                                emit_i32(e, 4 /* as the mode says */)};
@@ -404,14 +408,13 @@ static LLVMValueRef real_to_byte(Emit *e, Type type, LLVMValueRef x, uint32_t wi
     bool is_signed = type_info[type].class == CLASS_SIGNED;
     LLVMValueRef least = real_of(e, is_signed ? -128 : 0, width), zero = real_of(e, 0, width);
     LLVMValueRef greatest = real_of(e, is_signed ? 127 : 255, width);
-    bool is_vector = width > 1 && width <= e->target->schedule.lanes;
-    LLVMValueRef rounded = is_vector ? before_rounding(x) : NULL;
+    LLVMValueRef rounded = can_round_to_whole(e, width) ? before_rounding(x) : NULL;
     if (rounded) x = rounded;
     if (is_signed) x = LLVMBuildSelect(b, is_nan(e, x), zero, x, "");
     x = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOGT, x, least, ""), x, least, "");
     x = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, x, greatest, ""), x, greatest, "");
-    LLVMValueRef whole = rounded ? round_to_whole(e, x, width) : NULL;
-    if (!whole) whole = LLVMBuildFPToSI(b, x, integer_type(e, 32, width), "");
+    LLVMValueRef whole = rounded ? round_to_whole(e, x, width)
+                                 : LLVMBuildFPToSI(b, x, integer_type(e, 32, width), "");
     return whole_cast(e, type, TYPE_i32, whole, width);
 }
 

@@ -10,7 +10,7 @@
 #define BASE   "+cx8,+fxsr,+mmx,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16,+sahf"
 #define AVX2   BASE ",+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe,+xsave"
 #define AVX512 AVX2 ",+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512cd,+evex512"
-#define BF16   AVX512 ",+avx512bf16,+avx512vnni"
+#define BF16   AVX512 ",+avx512bf16,+avx512vnni,+fast-dpwssd"
 #define AMX    BF16 ",+amx-tile,+amx-bf16,+amx-int8"
 #define NEON   "+fp-armv8,+neon"
 

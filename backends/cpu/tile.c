@@ -353,7 +353,9 @@ static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
     for (uint32_t i = 0; i < rows->count * s->vectors; i++)
         sum[i] = LLVMConstNull(type_of(e, type, s->width));
     if (s->waits) load_sums(e, rows, sum);
-    if (s->products)
+    if (s->products && !s->pack)
+        sum_one_row(e, rows->tile, columns->index, columns->mask, sum);
+    else if (s->products)
         sum_pairs(e, rows->tile, &columns->panel, rows->count, sum);
     else
         sum_runs(e, rows, columns, sum);

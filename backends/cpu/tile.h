@@ -77,6 +77,14 @@ void emit_pack_pairs_a(Emit *e, Tile *t);
 /* Lanes of pairs of i16, whose products are added to sums of i32. */
 LLVMValueRef multiply_integers(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a);
 void sum_pairs(Emit *e, Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum);
+/* Index of each lane on the vector axis, the last repeated beyond the end. */
+void lanes_at(Emit *e, const Tile *t, LLVMValueRef first, LLVMValueRef *lane);
+/* Pairs of bytes of b: of all lanes, which lie along k; a pair a lane, from point `plus` of a block of so many points. */
+LLVMValueRef pairs_of_b_along_k(Emit *e);
+LLVMValueRef pairs_of_b_across(Emit *e, Axis k, int64_t plus, int64_t count);
+LLVMValueRef multiply_integers(Emit *e, LLVMValueRef sum, LLVMValueRef b, LLVMValueRef a);
+/* one_row.c: the sums of the row at hand and the columns from `index` on, b read in place. */
+void sum_one_row(Emit *e, Tile *t, LLVMValueRef index, LLVMValueRef *mask, LLVMValueRef *sum);
 /* Some of k for the sums of one tile, which wait in `sums` if k is cut. */
 typedef struct Part {
     LLVMValueRef from, to; /* points of k */

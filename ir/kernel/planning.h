@@ -1,6 +1,6 @@
 #ifndef MLC_IR_KERNEL_PLANNING_H
 #define MLC_IR_KERNEL_PLANNING_H
-/* Shared by the schedules of contractions: schedule_contraction.c, and schedule_pairs.c for factors of bf16. */
+/* Shared by the schedules of contractions: schedule_contraction.c, and schedule_pairs.c for factors of bf16 and bytes. */
 #include "ir/kernel/schedule.h"
 
 #define TILE_ROWS  32 /* of the sums that PRODUCTS_tiles keeps in registers */

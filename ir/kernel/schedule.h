@@ -107,7 +107,8 @@ typedef struct Schedule {
         panels; /* vector columns packed at a time: panels * vectors * width points of `vector` */
     bool rows_first; /* those loops go around the panels of each block of rows, which read b in place */
     bool pack,
-        pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed */
+        pack_transposed; /* b goes to scratch; read along the innermost k axis and transposed (so it is too if a single row of bytes
+                          * reads it in place) */
     bool b_is_packed; /* ... where an earlier run of the kernel has left it */
     PackA pack_a;
     int64_t

@@ -542,9 +542,8 @@ Schedule schedule_contraction(const Kernel *kernel, const Contraction *contracti
     for (uint32_t i = 0; i < kernel->axis.count; i++)
         if (contraction->k >> i & 1 && (kernel->axis.at[i].extent > 1 || !p.inner_k.id))
             p.inner_k = (Axis){i + 1};
-    p.products =
-        contraction_products(kernel, contraction, target->products,
-                             target->integer_steps ? PRODUCTS_integers : PRODUCTS_single);
+    p.products = contraction_products(kernel, contraction, target->products,
+                                      target->integer_steps ? PRODUCTS_integers : PRODUCTS_single);
     if (p.products) p.inner_k = contraction_pairs(kernel, contraction, p.products);
     p.finishes = kernel_live(kernel, arena);
     const bool *product = kernel_needed(kernel, contraction->sum, arena);

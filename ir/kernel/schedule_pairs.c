@@ -1,6 +1,6 @@
-/* Schedules of contractions whose factors are bf16 and are multiplied two or 32 at a time.  The instructions want both factors in
- * layouts of their own, so both are always packed; the tile that is in registers is larger than that of single products, and
- * packing and what follows the sums decide. */
+/* Schedules of contractions whose factors are bf16 or bytes and are multiplied two or 32 at a time.  The instructions want both factors in
+ * layouts of their own, so both are packed, but for bytes that are read very often, or only once; the tile that is in registers is
+ * larger than that of single products, and packing and what follows the sums decide. */
 #include "ir/kernel/planning.h"
 
 /* Cycles of packing an element: b read along its lanes, along k, or one by one. */
@@ -151,6 +151,20 @@ static void choose_a(const Planning *p, const Candidate *c, Schedule *s)
     place_a(s);
 }
 
+/* One row reads b once: packing it would take longer than the products. */
+static void read_in_place(const Planning *p, const Candidate *c, Schedule *s)
+{
+    s->pack = false;
+    if (c->reading == READ_transposed) s->vectors = 1;
+    s->panels = (uint32_t)plan_ceiling(plan_extent(p, s->vector), (int64_t)s->vectors * s->width);
+}
+
+static bool is_one_row(const Planning *p, const Candidate *c)
+{
+    return p->products == PRODUCTS_integers && plan_points(p, c->of.m) == 1 &&
+           c->reading != READ_single;
+}
+
 Schedule settle_pairs(const Planning *p, const Candidate *best)
 {
     Schedule s = {.contraction = true,
@@ -167,11 +181,12 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
     plan_tile(p, best, &s);
     s.pack_transposed = best->reading == READ_transposed;
     s.panels = p->choice.panels ? p->choice.panels : (uint32_t)fitting_panels(p, best);
+    if (is_one_row(p, best)) read_in_place(p, best, &s);
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);
     s.depth = depth_of(p, &s);
-    place_b(&s);
+    if (s.pack) place_b(&s);
     choose_a(p, best, &s);
     s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);
     return s;

@@ -217,36 +217,44 @@ static void masked_products(const CaseSink *sink)
                 (uint64_t)masking);
 }
 
-static void each_product(const CaseSink *sink, Types type)
+/* The types in turns, each with other layouts. */
+static void each_product(const CaseSink *sink, const Types *types, int count)
 {
     static const int64_t extent[] = {1, 2, 3, 15, 16, 17, 33, 70};
     enum { EXTENTS = sizeof extent / sizeof *extent };
     for (int i = 0; i < 2 * EXTENTS; i++) {
         int64_t m = extent[i % EXTENTS], n = extent[i * 5 / 3 % EXTENTS];
         int64_t k = extent[(i * 3 + 4) % EXTENTS];
-        sink->take(sink->user, product(sink->arena, type, m, n, k, i % 8), (uint64_t)i);
+        sink->take(sink->user, product(sink->arena, types[(i + i / 8) % count], m, n, k, i % 8),
+                   (uint64_t)i);
     }
     /* Many steps over k: factors that are packed block by block where they lie far apart. */
     for (int layout = 1; layout < 8; layout += 2) {
-        Kernel *kernel = product(sink->arena, type, 15, 136, 1030 + 7 * layout, layout);
+        Kernel *kernel =
+            product(sink->arena, types[layout / 2 % count], 15, 136, 1030 + 7 * layout, layout);
         sink->take(sink->user, kernel, (uint64_t)layout);
     }
 }
 
 static void products(const CaseSink *sink)
 {
-    each_product(sink, reals);
+    each_product(sink, &reals, 1);
 }
 
 static void products_of_bf16(const CaseSink *sink)
 {
-    each_product(sink, halves);
+    each_product(sink, &halves, 1);
 }
 
 static void products_of_bytes(const CaseSink *sink)
 {
-    for (int i = 0; i < BYTES; i++)
-        each_product(sink, bytes[i]);
+    each_product(sink, bytes, BYTES);
+    /* Of one row, whose other factor is read in place: with and without a rest. */
+    for (int i = 0; i < 24; i++) {
+        int64_t n = i % 3 ? 21 + i : 64, k = i % 2 ? 128 + 64 * i : 67 + 3 * i;
+        Kernel *row = product(sink->arena, bytes[i % BYTES], 1, n, k, i % 8);
+        sink->take(sink->user, row, (uint64_t)i);
+    }
 }
 
 /* Schedules that cut everything there is to cut: several groups of panels, parts of k, factors packed once for all groups. */
@@ -378,7 +386,7 @@ static Kernel *input_gradient(Arena *arena, Convolution c)
     return kernel;
 }
 
-static void each_convolution(const CaseSink *sink, Types type)
+static void each_convolution(const CaseSink *sink, const Types *types, size_t count)
 {
     static const Convolution all[] = {{2, 1, 5, 10, 3, 0, 1},        {3, 3, 17, 9, 3, 1, 1},
                                       {2, 16, 16, 8, 3, 1, 1},       {2, 5, 33, 7, 3, 1, 2},
@@ -387,7 +395,7 @@ static void each_convolution(const CaseSink *sink, Types type)
                                       {3, 33, 9, 11, 3, 1, 2, true}, {2, 3, 16, 16, 3, 1, 1, true}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         Convolution c = all[i];
-        c.type = type;
+        c.type = types[i % count];
         sink->take(sink->user, convolution(sink->arena, c, false), i);
         sink->take(sink->user, convolution(sink->arena, c, true), i);
         sink->take(sink->user, input_gradient(sink->arena, c), i);
@@ -396,12 +404,12 @@ static void each_convolution(const CaseSink *sink, Types type)
 
 static void convolutions(const CaseSink *sink)
 {
-    each_convolution(sink, reals);
+    each_convolution(sink, &reals, 1);
 }
 
 static void convolutions_of_bf16(const CaseSink *sink)
 {
-    each_convolution(sink, halves);
+    each_convolution(sink, &halves, 1);
 }
 
 /* As inference has them, beside those of all types. */
@@ -414,8 +422,7 @@ static void convolutions_of_bytes(const CaseSink *sink)
         {1, 3, 20, 17, 3, 1, 1, true, true}, {1, 5, 9, 12, 5, 2, 1, true, true},
         {2, 24, 8, 16, 3, 1, 1, true, true}, {9, 8, 17, 6, 3, 1, 1, true, true},
         {2, 18, 16, 8, 3, 2, 1, true, true}, {1, 7, 40, 11, 2, 1, 2, true, true}};
-    for (int i = 0; i < BYTES; i++)
-        each_convolution(sink, bytes[i]);
+    each_convolution(sink, bytes, BYTES);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         Convolution c = all[i];
         c.type = bytes[i % BYTES];
