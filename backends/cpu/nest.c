@@ -116,7 +116,7 @@ static void emit_blocks(Emit *e, Tile *t)
     t->from[axis] = loop.index;
     LLVMValueRef to = LLVMBuildAdd(e->builder, loop.index, emit_i64(e, s->k_block), "");
     t->to[axis] = emit_smaller(e, to, extent);
-    if (s->pack) emit_pack_b(e, t);
+    if (s->pack) (s->products ? emit_pack_pairs_b : emit_pack_b)(e, t);
     emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
     loop_close(e, &loop, NULL);
 }

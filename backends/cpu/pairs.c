@@ -116,23 +116,32 @@ static int64_t inner_extent(const Packing *p)
     return p->runs->extent[p->runs->count - 1];
 }
 
+static void inner_range(Emit *e, const Packing *p, LLVMValueRef from, LLVMValueRef to,
+                        int64_t block, void (*body)(Emit *e, const Packing *p))
+{
+    Packing part = *p;
+    part.count = block;
+    Loop loop;
+    loop_open(e, &loop, from, to, block, 0, NULL);
+    axis_bind(e, inner_axis(p), loop.index, e->depth);
+    body(e, &part);
+    axis_bind(e, inner_axis(p), emit_i64(e, 0), 0);
+    loop_close(e, &loop, NULL);
+}
+
 /* Blocks of so many points, then what is left. */
 static void inner_blocks(Emit *e, const Packing *p, int64_t block,
                          void (*body)(Emit *e, const Packing *p))
 {
     int64_t extent = inner_extent(p), full = extent / block * block;
-    for (int is_rest = 0; is_rest < 2; is_rest++) {
-        int64_t from = is_rest ? full : 0, to = is_rest ? extent : full;
-        if (from == to) continue;
-        Packing part = *p;
-        part.count = is_rest ? extent - full : block;
-        Loop loop;
-        loop_open(e, &loop, emit_i64(e, from), emit_i64(e, to), block, 0, NULL);
-        axis_bind(e, inner_axis(p), loop.index, e->depth);
-        body(e, &part);
-        axis_bind(e, inner_axis(p), emit_i64(e, 0), 0);
-        loop_close(e, &loop, NULL);
+    uint32_t last = p->runs->count - 1;
+    if (e->schedule->k_block) {
+        inner_range(e, p, p->runs->from[last], p->runs->to[last], block, body);
+        return;
     }
+    if (full) inner_range(e, p, emit_i64(e, 0), emit_i64(e, full), block, body);
+    if (full < extent)
+        inner_range(e, p, emit_i64(e, full), emit_i64(e, extent), extent - full, body);
 }
 
 /* The pair that begins at point `plus` of a block of so many points, which may end with its first. */
@@ -530,10 +539,12 @@ static void sum_runs(Emit *e, const Tile *t, const Area *panel, uint32_t at, uin
 /* What is packed has all points of k in one stretch. */
 void sum_pairs(Emit *e, Tile *t, const Area *panel, uint32_t rows, LLVMValueRef *sum)
 {
+    const Schedule *s = e->schedule;
     bind_k(e, t, &t->run);
-    if (e->schedule->pack_a == PACK_A_none)
+    if (s->k_block) axis_bind(e, s->pair, t->from[s->pair.id - 1], e->depth);
+    if (s->pack_a == PACK_A_none)
         sum_runs(e, t, panel, 0, rows, sum);
     else
-        sum_neighbours(e, t, panel, e->schedule->k, rows, sum);
+        sum_neighbours(e, t, panel, s->k, rows, sum);
     release_k(e, t);
 }

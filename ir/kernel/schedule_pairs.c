@@ -12,6 +12,8 @@
 #define ROW_TRANSPOSED  0.25
 #define SCATTERED       4 /* times what single products lose by it: there is less time beside */
 #define FEW_LANES       8
+#define MOST_BLOCK      512 /* points of k that all tiles see before the next */
+#define LEAST_BLOCK     128
 #define FIRST_MOST      (16 << 20) /* bytes of a that are packed at once */
 #define ROOM                                                                                       \
     64 /* elements behind a row of a: zeros up to a whole step, and what vectors run over */
@@ -117,6 +119,39 @@ static int64_t depth_of(const Planning *p, const Schedule *s)
     return plan_ceiling(steps, plan_ceiling(steps, most)) * TILE_DEPTH;
 }
 
+/* Where panels of all points of k would not stay in the second-level cache beside what passes by, tiles see k in equal blocks, of whole
+ * vectors.  0: not cut. */
+static int64_t block_of(const Planning *p, const Schedule *s)
+{
+    int64_t column = (int64_t)s->vectors * s->width, step = 2 * s->width;
+    int64_t most = p->choice.k_block ? p->choice.k_block : MOST_BLOCK;
+    bool is_long = p->choice.k_block || p->k * column * 2 > p->target->l2 / 4;
+    if (p->products != PRODUCTS_integers || !s->pack || !s->tile_count || !is_long) return 0;
+    if (plan_extent(p, p->inner_k) != p->k || p->k <= most) return 0;
+    for (int64_t block = most / step * step; block >= LEAST_BLOCK; block -= step)
+        if (p->k % block == 0) return block;
+    return 0;
+}
+
+static void cut_k(const Planning *p, Schedule *s)
+{
+    int64_t block = block_of(p, s);
+    if (!block) return;
+    s->waits = true;
+    s->k_block = s->k = s->k_points = block;
+    s->panels = (uint32_t)plan_ceiling(plan_extent(p, s->vector), (int64_t)s->vectors * s->width);
+}
+
+static void place_sums(const Planning *p, Schedule *s)
+{
+    int64_t rows = 1;
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++)
+        if (s->of.m >> i & 1) rows *= schedule_task_points(s, p->kernel, (Axis){i + 1});
+    s->sums_pitch = (int64_t)s->panels * s->vectors * s->width;
+    s->sums_elements = rows * s->sums_pitch;
+    s->sums_offset = plan_reserve(s, s->sums_elements * 4);
+}
+
 static void place_b(Schedule *s)
 {
     int64_t column = (int64_t)s->vectors * s->width;
@@ -137,7 +172,7 @@ static void place_a(Schedule *s)
 /* How a gets to the tiles: bytes that are read often, as those of images under windows, are widened once and read in place. */
 static void choose_a(const Planning *p, const Candidate *c, Schedule *s)
 {
-    if (p->products == PRODUCTS_integers && s->tile_count &&
+    if (p->products == PRODUCTS_integers && s->tile_count && !s->waits &&
         schedule_widened_copy(p->kernel, s, p->target, p->arena)) {
         s->pack_a = PACK_A_none;
         s->a_rows = plan_extent(p, s->tile[0].axis);
@@ -145,7 +180,7 @@ static void choose_a(const Planning *p, const Candidate *c, Schedule *s)
     }
     s->a_lanes = lanes_of_a(p, c, s);
     s->pack_a = s->a_lanes.id ? PACK_A_transposed : PACK_A_along_k;
-    s->a_rows = first_rows(p, s);
+    s->a_rows = s->waits ? 0 : first_rows(p, s);
     s->a_first = s->a_rows > 0;
     if (!s->a_first) s->a_rows = s->tile_count ? s->tile[0].block : 1;
     place_a(s);
@@ -182,11 +217,13 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
     s.pack_transposed = best->reading == READ_transposed;
     s.panels = p->choice.panels ? p->choice.panels : (uint32_t)fitting_panels(p, best);
     if (is_one_row(p, best)) read_in_place(p, best, &s);
+    cut_k(p, &s);
     plan_loops(p, &s);
     plan_tasks(p, best, &s);
     plan_fit_panels(p, &s);
     s.depth = depth_of(p, &s);
     if (s.pack) place_b(&s);
+    if (s.waits) place_sums(p, &s);
     choose_a(p, best, &s);
     s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);
     return s;
