@@ -5,6 +5,8 @@
 
 /* Products that sums in i32 always have room for: 2^31 / (255 * 127). */
 #define MOST_POINTS 66311
+/* Shorter sums gain nothing: rounding and scaling take as long as their products. */
+#define LEAST_POINTS 16
 
 /* What moves or selects elements, and whose zeros are zeros: rounding may as well be done before. */
 bool quantize_passes_through(const Node *node)
@@ -61,7 +63,8 @@ bool quantize_product(const Program *program, const Graph *graph, Value value, P
     int side = is_weight[1], axis = output_axis(&node->attribute->indices, side);
     if (axis < 0) return false;
     const Shape *shape = graph_shape(graph, node->argument[side]);
-    if (shape_elements(shape) / shape->extent[axis] > MOST_POINTS) return false;
+    int64_t points = shape_elements(shape) / shape->extent[axis];
+    if (points < LEAST_POINTS || points > MOST_POINTS) return false;
     Value root = root_of(graph, node->argument[1 - side]);
     if (is_parameter(program, graph_node(graph, root))) return false;
     *product = (Product){.side = side,

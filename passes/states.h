@@ -12,6 +12,8 @@
  *
  *     [outputs, inputs]  ->  [outputs / 32, inputs, 32]      [filters, channels, taps]  ->  [taps, channels, filters]
  *
+ * but matrices of bytes, which are multiplied along their inputs, by outputs.
+ *
  * What the entry does with them is written for panels by the first pass; nothing is moved at run time.
  *
  * passes_place (passes/pass.h) chooses, pass_states writes. */

@@ -151,6 +151,24 @@ static Storage columns(const Shape *shape, int inputs, int64_t channels)
     return storage;
 }
 
+/* A matrix of bytes, whose inputs stay neighbours: in the order of the pixels. */
+static Storage by_pixels(const Shape *shape, int inputs, int64_t channels)
+{
+    Storage storage = {0};
+    uint8_t outputs = 0, channel = 0, pixel = 0;
+    int64_t pixels = channels ? shape->extent[inputs] / channels : 1;
+    if (pixels == 1) return storage;
+    for (int d = 0; d < 2; d++)
+        if (d == inputs) {
+            channel = cut(&storage, channels);
+            pixel = cut(&storage, pixels);
+        } else {
+            outputs = cut(&storage, shape->extent[d]);
+        }
+    storage.order = (Axes){3, {outputs, pixel, channel}};
+    return storage;
+}
+
 typedef struct Choosing {
     const Graph *graph;
     bool trains;             /* reads weights in more than one direction: has_updates */
@@ -163,6 +181,7 @@ typedef struct Choosing {
 static Storage wanted(const Choosing *c, Value weights, int inputs, int64_t channels)
 {
     const Shape *shape = graph_shape(c->graph, weights);
+    if (graph_type(c->graph, weights) == TYPE_i8) return by_pixels(shape, inputs, channels);
     bool is_large = shape_elements(shape) >= LEAST_ELEMENTS && !c->storage[weights.id].split.rank;
     bool is_whole = (channels ? channels : shape->extent[inputs]) % PANEL == 0;
     if (c->trains) return is_large && is_whole ? panels(shape, inputs, channels) : (Storage){0};
@@ -223,7 +242,9 @@ static void look_at_uses(Choosing *c)
         const Node *node = graph_node(graph, (Value){id});
         for (uint32_t i = 0; i < node->argument_count; i++) {
             Value x = node->argument[i];
-            if (graph_node(graph, x)->op != OP_read || graph_type(graph, x) != TYPE_f32) continue;
+            Type type = graph_type(graph, x);
+            if (graph_node(graph, x)->op != OP_read || (type != TYPE_f32 && type != TYPE_i8))
+                continue;
             bool is_free = op_info[node->op].class == ELEMENTWISE || node->op == OP_gradient ||
                            node->op == OP_sum;
             if (node->op == OP_dot)

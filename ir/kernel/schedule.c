@@ -463,6 +463,14 @@ static Planning planning_of(const Kernel *kernel, const ScheduleTarget *target,
     return p;
 }
 
+/* Whether all that is computed is of one byte: a register holds four times as many. */
+static bool is_of_bytes(const Planning *p)
+{
+    for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
+        if (p->live[i] && type_info[p->kernel->scalar.at[i].type].bytes > 1) return false;
+    return true;
+}
+
 Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
                           const ScheduleTarget *target, const Slices *slices,
                           const ScheduleChoice *choice, Arena *arena)
@@ -471,6 +479,9 @@ Schedule schedule_default(const Kernel *kernel, const Contraction *contraction,
         return schedule_contraction(kernel, contraction, target, slices, choice, arena);
     Schedule s = {0};
     Planning p = planning_of(kernel, target, slices, arena);
+    ScheduleTarget of_bytes = *target;
+    of_bytes.lanes *= 4;
+    if (is_of_bytes(&p)) p.target = &of_bytes;
     choose_vectors(&p, &s);
     choose_order(&p, &s);
     choose_columns(&p, &s);
