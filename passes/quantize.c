@@ -121,20 +121,6 @@ static Value read_weight(Quantizing *w, Value read, const QuantizedWeight *weigh
     return of_integers(w->out, w->narrow[read.id], w->scale[read.id], only(weight->axis));
 }
 
-/* The linear value that an activation is, but for what is cut off below 0, as u8 does anyway. */
-static const Linear *linear_root(const Quantizing *w, Value root)
-{
-    const Node *node = graph_node(w->in, root);
-    double number;
-    if (w->linear[root.id].terms) return &w->linear[root.id];
-    for (int i = 0; i < 2 && node->op == OP_max; i++) {
-        bool is_zero = graph_is_number(w->in, node->argument[1 - i], &number) && number == 0;
-        if (is_zero && w->linear[node->argument[i].id].terms)
-            return &w->linear[node->argument[i].id];
-    }
-    return NULL;
-}
-
 static Value round_linear(Quantizing *w, Linear linear, Value range, Type type)
 {
     Value rate = ir_div(w->out, most_of(w->out, range, type), range);
@@ -142,14 +128,16 @@ static Value round_linear(Quantizing *w, Linear linear, Value range, Type type)
     return ir_cast(w->out, ir_round(w->out, linear_value(w->out, &linear)), type);
 }
 
-/* Rounds an activation that products read. */
+/* Rounds an activation that products read.  What is negative becomes 0 as u8, with relu or without. */
 static Value round_root(Quantizing *w, Value root, Value x)
 {
     Type type = w->positive[root.id] ? TYPE_u8 : TYPE_i8;
     Value range = ir_read(w->out, w->of_root[root.id]->input_range, TYPE_f32, (Shape){0});
-    const Linear *linear = linear_root(w, root);
-    Value q = linear ? round_linear(w, *linear, range, type)
-                     : to_integers(w->out, x, range, (Axes){0}, type);
+    Value inside = quantize_relu(w->in, root);
+    if (inside.id) x = w->map[inside.id];
+    const Linear *linear = &w->linear[inside.id ? inside.id : root.id];
+    Value q = linear->terms ? round_linear(w, *linear, range, type)
+                            : to_integers(w->out, x, range, (Axes){0}, type);
     w->narrow[root.id] = q;
     w->scale[root.id] = scale_of(w->out, range, type);
     w->linear[root.id] = linear_of(ir_cast(w->out, q, TYPE_f32), w->scale[root.id], (Axes){0});

@@ -40,16 +40,6 @@ static Value cut_off(Exposing *x, Value value)
     return graph_add(x->out, node->op, 1, &inside, &attribute, &given);
 }
 
-/* The operand that a maximum cuts off below 0; {0}: it is none. */
-static Value operand_of_relu(const Graph *graph, const Node *node)
-{
-    double number;
-    for (int i = 0; i < 2 && node->op == OP_max; i++)
-        if (graph_is_number(graph, node->argument[1 - i], &number) && number == 0)
-            return node->argument[i];
-    return (Value){0};
-}
-
 Graph *quantize_expose(const Graph *in, Arena *arena)
 {
     Exposing x = {.out = graph_new(arena, in->names, in->name, NULL),
@@ -58,7 +48,7 @@ Graph *quantize_expose(const Graph *in, Arena *arena)
                   .uses = count_uses(in, arena)};
     for (uint32_t id = 1; id < in->node.count; id++) {
         const Node *node = graph_node(in, (Value){id});
-        Value operand = operand_of_relu(in, node);
+        Value operand = quantize_relu(in, (Value){id});
         x.out->at = node->at;
         x.map[id] = operand.id && lets_through(&x, operand)
                         ? cut_off(&x, operand)

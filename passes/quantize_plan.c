@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Products that sums in i32 always have room for: 2^31 / (255 * 127). */
-#define MOST_POINTS 66311
+#define MOST_POINTS  66311
 /* Shorter sums gain nothing: rounding and scaling take as long as their products. */
 #define LEAST_POINTS 16
 
@@ -25,6 +25,16 @@ static Value root_of(const Graph *graph, Value x)
         x = graph_argument(graph, x, 0);
     }
     return largest.id && graph_node(graph, x)->op == OP_pad ? largest : x;
+}
+
+Value quantize_relu(const Graph *graph, Value x)
+{
+    const Node *node = graph_node(graph, x);
+    double number;
+    for (int i = 0; i < 2 && node->op == OP_max; i++)
+        if (graph_is_number(graph, node->argument[1 - i], &number) && number == 0)
+            return node->argument[i];
+    return (Value){0};
 }
 
 static bool is_parameter(const Program *program, const Node *node)

@@ -182,6 +182,9 @@ LLVMValueRef apply_binary(Emit *e, ScalarOp op, Type type, LLVMValueRef x, LLVMV
 LLVMValueRef apply_fma(Emit *e, Type type, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z,
                        uint32_t width);
 
+/* narrow.c: f32 to u8 or i8 as the op `cast`, on x86. */
+LLVMValueRef real_to_byte(Emit *e, Type type, LLVMValueRef x, uint32_t width);
+
 /* packing.c: rows of `width` lanes, as many as lanes: exchanges the numbers of row and lane.  width: a power of two. */
 void transpose_lanes(Emit *e, LLVMValueRef *row, uint32_t width);
 

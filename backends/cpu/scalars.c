@@ -373,51 +373,6 @@ static LLVMValueRef whole_cast(Emit *e, Type type, Type of, LLVMValueRef x, uint
                                                : LLVMBuildZExt(e->builder, x, to, "");
 }
 
-static bool can_round_to_whole(const Emit *e, uint32_t width)
-{
-    return width <= e->target->schedule.lanes && (width == 4 || width == 8 || width == 16);
-}
-
-/* To the nearest even. */
-static LLVMValueRef round_to_whole(Emit *e, LLVMValueRef x, uint32_t width)
-{
-    LLVMTypeRef i32 = integer_type(e, 32, width);
-    if (width == 4) return emit_intrinsic(e, "llvm.x86.sse2.cvtps2dq", 0, NULL, 1, &x);
-    if (width == 8) return emit_intrinsic(e, "llvm.x86.avx.cvt.ps2dq.256", 0, NULL, 1, &x);
-    LLVMTypeRef i16 = LLVMInt16TypeInContext(e->context);
-    LLVMValueRef argument[] = {x, LLVMConstNull(i32), LLVMConstAllOnes(i16),
-                               emit_i32(e, 4 /* as the mode says */)};
-    return emit_intrinsic(e, "llvm.x86.avx512.mask.cvtps2dq.512", 0, NULL, 4, argument);
-}
-
-/* What x is rounded from, to the nearest even; NULL: it is no rounded number. */
-static LLVMValueRef before_rounding(LLVMValueRef x)
-{
-    static const char name[] = "llvm.roundeven";
-    if (!LLVMIsACallInst(x)) return NULL;
-    bool is_rounded =
-        LLVMGetIntrinsicID(LLVMGetCalledValue(x)) == LLVMLookupIntrinsicID(name, sizeof name - 1);
-    return is_rounded ? LLVMGetOperand(x, 0) : NULL;
-}
-
-/* On x86, which converts to i32 but does not clamp: LLVM would ask for each lane apart whether it fits.  Clamped before it is truncated,
- * or rounded, a number is the same as after; so one instruction rounds and converts. */
-static LLVMValueRef real_to_byte(Emit *e, Type type, LLVMValueRef x, uint32_t width)
-{
-    LLVMBuilderRef b = e->builder;
-    bool is_signed = type_info[type].class == CLASS_SIGNED;
-    LLVMValueRef least = real_of(e, is_signed ? -128 : 0, width), zero = real_of(e, 0, width);
-    LLVMValueRef greatest = real_of(e, is_signed ? 127 : 255, width);
-    LLVMValueRef rounded = can_round_to_whole(e, width) ? before_rounding(x) : NULL;
-    if (rounded) x = rounded;
-    if (is_signed) x = LLVMBuildSelect(b, is_nan(e, x), zero, x, "");
-    x = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOGT, x, least, ""), x, least, "");
-    x = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, x, greatest, ""), x, greatest, "");
-    LLVMValueRef whole = rounded ? round_to_whole(e, x, width)
-                                 : LLVMBuildFPToSI(b, x, integer_type(e, 32, width), "");
-    return whole_cast(e, type, TYPE_i32, whole, width);
-}
-
 /* Truncates and clamps; NaN gives 0.  Small types go through i32, where the instruction is. */
 static LLVMValueRef real_to_whole(Emit *e, Type type, LLVMValueRef x, uint32_t width)
 {

@@ -173,14 +173,27 @@ void finish_vector(Emit *e, LLVMValueRef sum)
     store_all(e);
 }
 
+/* So many vectors side by side, from this one on. */
+static LLVMValueRef side_by_side(Emit *e, const LLVMValueRef *sum, uint32_t count)
+{
+    uint32_t from[128];
+    if (count == 1) return sum[0];
+    for (uint32_t i = 0; i < 2 * e->schedule->width; i++)
+        from[i] = i;
+    emit_at(e, e->depth);
+    return shuffle(e, sum[0], sum[1], from, 2 * e->schedule->width);
+}
+
 static void finish_unrolled(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
 {
     const Schedule *s = e->schedule;
-    for (uint32_t v = 0; v < s->vectors; v++) {
+    uint32_t once = s->finish_paired ? 2 : 1;
+    for (uint32_t v = 0; v < s->vectors; v += once) {
         select_vector(e, v, columns->mask, columns->level);
+        if (once > 1) vector_set(e, s->vector, once * s->width, NULL, columns->level);
         for (uint32_t r = 0; r < rows->count; r++) {
             select_row(e, r);
-            finish_vector(e, sum[r * s->vectors + v]);
+            finish_vector(e, side_by_side(e, &sum[r * s->vectors + v], once));
         }
     }
     select_row(e, 0);

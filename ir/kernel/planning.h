@@ -40,6 +40,7 @@ double plan_tile(const Planning *p, const Candidate *c, Schedule *s);
 double plan_step_cost(const Planning *p, uint32_t rows, uint32_t vectors);
 double plan_finish_cost(const Planning *p, const Candidate *c);
 bool plan_finishes_in_loop(const Planning *p, const Schedule *s);
+bool plan_finishes_in_pairs(const Planning *p, const Schedule *s);
 void plan_loops(const Planning *p, Schedule *s);
 /* Cycles of packing an element. */
 double plan_pack_cost(Reading reading);

@@ -115,7 +115,7 @@ typedef struct Schedule {
         a_rows; /* points of the first tile axis that are packed, or stay in the cache, at a time */
     bool
         finish_looped; /* what follows the sum is much: a loop over the rows of a tile, not code for each */
-    bool finish_paired; /* ... and long: two vectors side by side at a time */
+    bool finish_paired; /* two vectors side by side at a time */
     uint32_t copy_count;
     BoxCopy copy[2];
     /* The first k_outer reduction axes (of extent above 1) are loops around the tiles, and of the next a block of k_block points (0: all)

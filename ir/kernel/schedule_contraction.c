@@ -491,8 +491,16 @@ bool plan_finishes_in_loop(const Planning *p, const Schedule *s)
     return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
 }
 
-/* Vectors side by side, none of them short. */
-static bool finishes_in_pairs(const Planning *p, const Schedule *s)
+static bool stores_bytes(const Planning *p)
+{
+    for (uint32_t i = 0; i < p->kernel->store.count; i++)
+        if (type_info[p->kernel->buffer.at[p->kernel->store.at[i].at.buffer].type].bytes > 1)
+            return false;
+    return true;
+}
+
+/* Vectors side by side, none of them short: where much follows, or bytes, of which two vectors are packed as fast as one. */
+bool plan_finishes_in_pairs(const Planning *p, const Schedule *s)
 {
     uint32_t operations = 0;
     if (p->target->registers > FEW_REGISTERS || s->width == 1 || s->vectors % 2) return false;
@@ -500,7 +508,7 @@ static bool finishes_in_pairs(const Planning *p, const Schedule *s)
     for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
         if (p->finishes[i] && p->kernel->scalar.at[i].op != SCALAR_load)
             operations += scalar_weight(&p->kernel->scalar.at[i]);
-    return operations >= MANY_OPERATIONS;
+    return operations >= MANY_OPERATIONS || stores_bytes(p);
 }
 
 /* Everything but the axes and the register tile.  Where copies without guards would hold more than the cache, as a weight gradient's
@@ -524,7 +532,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     plan_fit_panels(p, &s);
     choose_rows(p, &s);
     s.finish_looped = plan_finishes_in_loop(p, &s);
-    s.finish_paired = finishes_in_pairs(p, &s);
+    s.finish_paired = plan_finishes_in_pairs(p, &s);
     place_scratch(p, &s);
     schedule_copies(p->kernel, &s, p->target, p->arena);
     plan_copied_blocks(p, &s);

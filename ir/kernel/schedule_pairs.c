@@ -225,6 +225,7 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
     if (s.pack) place_b(&s);
     if (s.waits) place_sums(p, &s);
     choose_a(p, best, &s);
+    s.finish_paired = p->products == PRODUCTS_integers && plan_finishes_in_pairs(p, &s);
     s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);
     return s;
 }
