@@ -57,12 +57,13 @@ static Value contraction_behind(const Graph *graph, Value x)
     return (Value){0};
 }
 
-/* Sums of a contraction in fewer bytes than it sums in: it stores these rather than have a reduce make them of the sums. */
+/* Sums of a contraction rounded to bytes: it stores these rather than have a reduce make them of the sums. */
 static bool is_narrowed(const Graph *graph, Value x, const Sites *sites)
 {
-    const Value contraction = contraction_behind(graph, x);
-    return contraction.id && sites->count == 1 && sites->at[0].spot == SPOT_body &&
-           type_info[graph_type(graph, x)].bytes < type_info[graph_type(graph, contraction)].bytes;
+    Type type = graph_type(graph, x);
+    bool is_byte = type_is_integer(type) && type_info[type].bytes == 1;
+    return is_byte && sites->count == 1 && sites->at[0].spot == SPOT_body &&
+           contraction_behind(graph, x).id;
 }
 
 /* Contractions store their parts where they belong; many parts would be as many selects. */

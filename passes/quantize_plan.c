@@ -6,7 +6,7 @@
 /* Products that sums in i32 always have room for: 2^31 / (255 * 127). */
 #define MOST_POINTS  66311
 /* Shorter sums gain nothing: rounding and scaling take as long as their products. */
-#define LEAST_POINTS 16
+#define LEAST_POINTS 32
 
 /* What moves or selects elements, and whose zeros are zeros: rounding may as well be done before. */
 bool quantize_passes_through(const Node *node)

@@ -339,7 +339,8 @@ static Status require_train(const Trainer *t)
     if (compress)
         report_warning(
             t->model->context.report, compress->at,
-            "this version reads `compress` and does not apply it: the model is trained as it is");
+            "training does not compress: `mlc quantize` does afterwards what this says of "
+            "quantization, and pruning is not there yet");
     if (t->train && t->train->present) return STATUS_ok;
     report_error(t->model->context.report, nowhere, "%s has no `train` block", t->model->path);
     report_hint(t->model->context.report,

@@ -128,6 +128,7 @@ static void fits(Loading *l, const StateMemory *state, const Tensor *tensor, boo
     if (state->state.type == TYPE_i8 && type_is_float(tensor->type))
         report_hint(report, "`mlc quantize` makes int8 weights of those");
     if (shape.rank == 2 && state->state.shape.rank == 2 &&
+        !shape_same(&shape, &state->state.shape) &&
         shape.extent[0] == state->state.shape.extent[1] &&
         shape.extent[1] == state->state.shape.extent[0])
         report_hint(report, "the file has it transposed: `weights \"%s\" { \"%s\" -> transpose }`",

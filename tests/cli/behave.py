@@ -543,7 +543,7 @@ class Quantizing(Program):
     def test_what_it_costs_and_gains(self):
         table = self.quantized()
         before, after = table["before"], table["int8"]
-        self.assertLess(after["bytes"], 0.32 * before["bytes"])  # a byte for four, and the scales
+        self.assertLess(after["bytes"], 0.4 * before["bytes"])  # fc2, seven eighths, in a byte for four, and the scales
         self.assertLess(abs(after["loss"] - before["loss"]), 0.02 * before["loss"])  # roundings by 1/254 of a range, with either sign
         self.assertAlmostEqual(after["accuracy"], before["accuracy"], delta=0.101)  # one of ten
         for side in before, after:
@@ -551,7 +551,7 @@ class Quantizing(Program):
         again = json.loads(self.mlc("eval", "m.mlc", "--device", "reference", "--weights", "q", "--json").stdout)
         self.assertEqual(again["loss"], after["loss"])
         self.assertLess(os.path.getsize(self.path("q/best.safetensors")), 0.5 * os.path.getsize(self.path("run/best.safetensors")))
-        self.assertEqual(len(self.tensors("q/best.safetensors")["fc1.weight"]), 64 * 8)
+        self.assertEqual(len(self.tensors("q/best.safetensors")["fc2.weight"]), 64 * 64)
         self.assertIn("accuracy", self.mlc("quantize", "m.mlc", "--device", "reference", "--weights", "run", "--out", "q", "--repeat", "2").stdout)
 
     def test_every_device_gives_the_same(self):
@@ -570,7 +570,7 @@ class Quantizing(Program):
         self.refused("quantize", *common, "--weights", "run", "--out", "q2", "--precision", "bf16", code=2, says=["--precision"])
         self.refused("train", *common, "--init", "q", code=2, says=["int8"])
         self.refused("eval", *common, "--weights", "q", "--precision", "f32", code=2, says=["int8", "f32"])
-        self.refused("eval", *common, "--weights", "run", "--precision", "int8", code=3, says=["fc1.weight", "mlc quantize"])
+        self.refused("eval", *common, "--weights", "run", "--precision", "int8", code=3, says=["fc2.weight", "mlc quantize"])
         self.write("m.mlc", MODEL + "compress { quantize int8(calibrate: 0) }\n")
         self.refused("quantize", *common, "--weights", "run", "--out", "q2", code=3, says=["`calibrate`", "m.mlc:24"])
 

@@ -21,20 +21,20 @@ START_TEST(weights_that_multiply_the_same_share_a_range)
     Kit kit = kit_open(1);
     Program *program;
     Quantization q = plan(&kit,
-                          "state u: f32[4, 4] parameter\n"
-                          "state v: f32[4, 4] parameter\n"
-                          "state w: f32[3, 4] parameter\n"
-                          "state alone: f32[5, 3] parameter\n"
-                          "entry predict (x: f32[2, 4], y: f32[2, 3]) {\n"
-                          "  %1 = read w : f32[3, 4]\n"
-                          "  %2 = read v : f32[4, 4]\n"
-                          "  %3 = read u : f32[4, 4]\n"
-                          "  %4 = dot x, %3 mk,nk->mn : f32[2, 4]\n"
-                          "  %5 = dot x, %2 mk,nk->mn : f32[2, 4]\n"
-                          "  %6 = tanh %4 : f32[2, 4]\n"
-                          "  %7 = dot %6, %2 mk,nk->mn : f32[2, 4]\n"
+                          "state u: f32[32, 32] parameter\n"
+                          "state v: f32[32, 32] parameter\n"
+                          "state w: f32[3, 32] parameter\n"
+                          "state alone: f32[5, 32] parameter\n"
+                          "entry predict (x: f32[2, 32], y: f32[2, 32]) {\n"
+                          "  %1 = read w : f32[3, 32]\n"
+                          "  %2 = read v : f32[32, 32]\n"
+                          "  %3 = read u : f32[32, 32]\n"
+                          "  %4 = dot x, %3 mk,nk->mn : f32[2, 32]\n"
+                          "  %5 = dot x, %2 mk,nk->mn : f32[2, 32]\n"
+                          "  %6 = tanh %4 : f32[2, 32]\n"
+                          "  %7 = dot %6, %2 mk,nk->mn : f32[2, 32]\n"
                           "  %8 = dot %6, %1 mk,nk->mn : f32[2, 3]\n"
-                          "  %9 = read alone : f32[5, 3]\n"
+                          "  %9 = read alone : f32[5, 32]\n"
                           "  %10 = dot y, %9 mk,nk->mn : f32[2, 5]\n"
                           "  output a = %5\n"
                           "  output b = %7\n"
@@ -53,7 +53,8 @@ START_TEST(weights_that_multiply_the_same_share_a_range)
 }
 END_TEST
 
-/* Outputs are an axis that the weight alone has; sums of more than 66311 products of 255 * 127 could wrap. */
+/* Outputs are an axis that the weight alone has; sums of more than 66311 products of 255 * 127 could wrap, and
+ * those of less than 32 gain nothing. */
 START_TEST(what_cannot_be_in_integers_stays)
 {
     Kit kit = kit_open(1);
@@ -61,20 +62,25 @@ START_TEST(what_cannot_be_in_integers_stays)
     Quantization q = plan(&kit,
                           "state long: f32[1, 66312] parameter\n"
                           "state fits: f32[1, 66311] parameter\n"
-                          "state vector: f32[4] parameter\n"
-                          "state turned: f32[4, 3] parameter\n"
-                          "state buffer: f32[4, 4] buffer\n"
-                          "entry predict (x: f32[2, 66312], y: f32[2, 66311], z: f32[2, 4]) {\n"
+                          "state short: f32[4, 31] parameter\n"
+                          "state vector: f32[32] parameter\n"
+                          "state turned: f32[32, 3] parameter\n"
+                          "state buffer: f32[4, 32] buffer\n"
+                          "entry predict (x: f32[2, 66312], y: f32[2, 66311], z: f32[2, 32], "
+                          "s: f32[2, 31]) {\n"
                           "  %1 = read long : f32[1, 66312]\n"
                           "  %2 = read fits : f32[1, 66311]\n"
-                          "  %3 = read vector : f32[4]\n"
-                          "  %4 = read turned : f32[4, 3]\n"
-                          "  %5 = read buffer : f32[4, 4]\n"
+                          "  %3 = read vector : f32[32]\n"
+                          "  %4 = read turned : f32[32, 3]\n"
+                          "  %5 = read buffer : f32[4, 32]\n"
                           "  %6 = dot x, %1 mk,nk->mn : f32[2, 1]\n"
                           "  %7 = dot y, %2 mk,nk->mn : f32[2, 1]\n"
                           "  %8 = dot z, %3 mk,k->m : f32[2]\n"
                           "  %9 = dot z, %4 mk,kn->mn : f32[2, 3]\n"
                           "  %10 = dot z, %5 mk,nk->mn : f32[2, 4]\n"
+                          "  %11 = read short : f32[4, 31]\n"
+                          "  %12 = dot s, %11 mk,nk->mn : f32[2, 4]\n"
+                          "  output f = %12\n"
                           "  output a = %6\n"
                           "  output b = %7\n"
                           "  output c = %8\n"
@@ -90,12 +96,12 @@ START_TEST(what_cannot_be_in_integers_stays)
 }
 END_TEST
 
-static const char *const two_layers = "state w: f32[2, 3] parameter\n"
-                                      "entry predict (x: f32[2, 3]) {\n"
-                                      "  %1 = read w : f32[2, 3]\n"
-                                      "  %2 = dot x, %1 mk,nk->mn : f32[2, 2]\n"
-                                      "  output y = %2\n"
-                                      "}\n";
+static const char *const one_layer = "state w: f32[2, 32] parameter\n"
+                                     "entry predict (x: f32[2, 32]) {\n"
+                                     "  %1 = read w : f32[2, 32]\n"
+                                     "  %2 = dot x, %1 mk,nk->mn : f32[2, 2]\n"
+                                     "  output y = %2\n"
+                                     "}\n";
 
 /* Outputs by name. */
 static const double *output(const Kit *kit, const Graph *graph, double **values, const char *name)
@@ -117,13 +123,13 @@ START_TEST(predict_tells_ranges_and_integers)
 {
     Kit kit = kit_open(1);
     Program *program;
-    Quantization q = plan(&kit, two_layers, &program);
+    Quantization q = plan(&kit, one_layer, &program);
     Graph *observed = quantize_observed(program, &q);
     Feed feed = kit_feed(&kit, observed, DATA_reals, DOMAIN_any);
-    feed_set(&kit, &feed, "w", (const double[]){1, 0.5, -0.25, 0, 0, 0});
-    feed_set(&kit, &feed, "x", (const double[]){1, 2, 3, -4, 0.5, 0});
+    feed_set(&kit, &feed, "w", (const double[64]){1, 0.5, -0.25});
+    feed_set(&kit, &feed, "x", (const double[64]){1, 2, 3, [32] = -4, 0.5});
     double **values = kit_evaluate(&kit, observed, &feed, false);
-    expect_numbers(output(&kit, observed, values, "w"), 6, (const double[]){127, 64, -32, 0, 0, 0});
+    expect_numbers(output(&kit, observed, values, "w"), 64, (const double[64]){127, 64, -32});
     expect_numbers(output(&kit, observed, values, "w.scale"), 2,
                    (const double[]){1.0 / 127, 0x1p-100 / 127});
     expect_numbers(output(&kit, observed, values, "w.input_range"), 1, (const double[]){4});
@@ -138,16 +144,16 @@ START_TEST(integers_compute_what_they_stand_for)
 {
     Kit kit = kit_open(1);
     Program *program;
-    Quantization q = plan(&kit, two_layers, &program);
+    Quantization q = plan(&kit, one_layer, &program);
     quantize_program(program, &q);
     ck_assert_uint_eq(program->state.count, 3);
     ck_assert_int_eq(program->state.at[0].type, TYPE_i8);
     const Graph *predict = program->entry[ENTRY_predict];
     Feed feed = kit_feed(&kit, predict, DATA_reals, DOMAIN_any);
-    feed_set(&kit, &feed, "w", (const double[]){127, 64, -32, -127, 3, 0});
+    feed_set(&kit, &feed, "w", (const double[64]){127, 64, -32, [32] = -127, 3});
     feed_set(&kit, &feed, "w.scale", (const double[]){1, 0.5});
     feed_set(&kit, &feed, "w.input_range", (const double[]){4});
-    feed_set(&kit, &feed, "x", (const double[]){4, 0, 1, -40, 2, 0.01});
+    feed_set(&kit, &feed, "x", (const double[64]){4, 0, 1, [32] = -40, 2, 0.01});
     double **values = kit_evaluate(&kit, predict, &feed, false);
     const double step = 4.0 / 127;
     expect_numbers(values[0], 4,
