@@ -240,7 +240,8 @@ static Status take_precision(void *argument)
     Asking *a = argument;
     mlc_model *model = a->model;
     Report *unheard = report_new(model->arena, model->context.sources);
-    if (safetensors_read_notes(&a->set, a->path, unheard) != STATUS_ok) return STATUS_ok;
+    Status status = safetensors_read_notes(&a->set, a->path, unheard);
+    if (status != STATUS_ok) return status == STATUS_no_memory ? status : STATUS_ok;
     const char *noted = tensor_set_noted(&a->set, NOTE_PRECISION);
     if (!noted || model_is_int8(model)) return STATUS_ok;
     if (strcmp(noted, "int8") != 0) {

@@ -84,6 +84,7 @@ START_TEST(wrong_arguments_are_usage)
     mlc_model_options short_options = {.size = 3};
     mlc_train_options short_train = {.size = 3};
     mlc_tune_options short_tune = {.size = 3};
+    mlc_quantize_options short_quantize = {.size = 3, .weights = "w", .out = "q"};
     ck_assert_int_eq(mlc_model_open(side.session, NULL, NULL, &model), MLC_USAGE);
     ck_assert_int_eq(mlc_model_open(side.session, "m.mlc", NULL, NULL), MLC_USAGE);
     ck_assert_int_eq(mlc_model_open(side.session, "m.mlc", &short_options, &model), MLC_USAGE);
@@ -101,6 +102,8 @@ START_TEST(wrong_arguments_are_usage)
     ck_assert_int_eq(mlc_tune(side.model, NULL, NULL, &text), MLC_USAGE);
     ck_assert_int_eq(mlc_tune(side.model, "kernels", &short_tune, &text), MLC_USAGE);
     ck_assert_int_eq(mlc_tune(side.model, "kernels", NULL, &text), MLC_USAGE); /* on reference */
+    ck_assert_int_eq(mlc_quantize(side.model, NULL), MLC_USAGE);
+    ck_assert_int_eq(mlc_quantize(side.model, &short_quantize), MLC_USAGE);
     ck_assert_int_eq(mlc_help(side.session, "no such topic", &text), MLC_USAGE);
     ck_assert_ptr_nonnull(strstr(mlc_diagnostics(side.session, false), "no such topic"));
     side_expect(&side, mlc_help(side.session, "dense", &text), "help");
@@ -319,6 +322,68 @@ static mlc_status ask_twice(Heap *heap, const char *folder)
     return status;
 }
 
+static const char *const wide =
+    "data points { train: synthetic(samples: 8, classes: 2, shape: [32]) }\n"
+    "model wide {\n"
+    "  input x: f32[N, 32]\n"
+    "  input label: i32[N]\n"
+    "  fc = dense(x, 2)\n"
+    "  output logits = fc\n"
+    "}\n"
+    "train {\n"
+    "  minimize cross_entropy(logits, label)\n"
+    "  optimizer sgd(rate: 0.1)\n"
+    "  batch 4\n"
+    "  steps 1\n"
+    "}\n";
+
+/* Quantizes with so many allocations left, once more with all, and predicts in f32 with the model that was open all the while. */
+static mlc_status quantize_twice(long left, const char *folder, const char *weights)
+{
+    Heap heap = {0};
+    mlc_session *session = NULL;
+    mlc_model *model;
+    float x[128] = {0}, y[8];
+    mlc_session_options options = {.size = sizeof options, .resize = resize, .resize_user = &heap};
+    mlc_model_options open = {.size = sizeof open,
+                              .text = wide,
+                              .device = "reference",
+                              .threads = 1,
+                              .seed = -1,
+                              .cache_folder = ""};
+    mlc_quantize_options quantize = {.size = sizeof quantize, .weights = weights, .out = folder};
+    ck_assert_int_eq(mlc_session_open(&options, &session), MLC_OK);
+    ck_assert_int_eq(mlc_model_open(session, "m.mlc", &open, &model), MLC_OK);
+    ck_assert_int_eq(mlc_save(model, weights), MLC_OK);
+    heap.refuse = heap.asked + left;
+    mlc_status status = mlc_quantize(model, &quantize);
+    heap.refuse = 0;
+    mlc_status again = mlc_quantize(model, &quantize);
+    ck_assert_msg(again == MLC_OK, "status %d after memory ran out at %ld: %s", (int)again, left,
+                  mlc_diagnostics(session, false));
+    ck_assert_int_eq(mlc_call(model, "predict", (const void *[]){x}, (void *[]){y}), MLC_OK);
+    mlc_session_close(session);
+    ck_assert_int_eq(heap.live, 0);
+    return status;
+}
+
+START_TEST(quantizing_may_run_out_of_memory)
+{
+    char folder[] = "/tmp/mlc-embed-XXXXXX", weights[64], command[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(weights, sizeof weights, "%s/w.safetensors", folder);
+    long n = 0;
+    for (mlc_status status = MLC_NO_MEMORY; status == MLC_NO_MEMORY;) {
+        status = quantize_twice(++n, folder, weights);
+        ck_assert_msg(status == MLC_NO_MEMORY || status == MLC_OK,
+                      "allocation %ld refused: status %d", n, (int)status);
+    }
+    ck_assert_int_gt(n, 10);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 /* Programs that serve for months ask the same thing again and again. */
 START_TEST(asking_again_takes_no_memory)
 {
@@ -386,5 +451,6 @@ TCase *case_memory_runs_out(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, asking_again_takes_no_memory);
     tcase_add_test(tests, every_allocation_may_fail);
+    tcase_add_test(tests, quantizing_may_run_out_of_memory);
     return tests;
 }
