@@ -129,6 +129,12 @@ static Status elaborate_experiment(mlc_model *model, Compiled *c)
 /* IR text is a program already. */
 static Status take_program(mlc_model *model, Compiled *c)
 {
+    if (model_is_int8(model)) {
+        report_error(model->context.report, (Span){0},
+                     "%s holds IR text, which is computed as it is written and not in int8",
+                     model->path);
+        return STATUS_usage;
+    }
     TRY(model_program(model));
     Elaborated *elaborated = arena_new(c->arena, Elaborated);
     *elaborated = (Elaborated){.program = model->program};

@@ -270,6 +270,10 @@ static void small_caches(const CaseSink *sink)
         Types type = layout % 3 == 0 ? reals : layout % 3 == 1 ? halves : bytes[layout / 3];
         Kernel *kernel = product(sink->arena, type, 39, 136 + layout, 390 + layout, layout);
         sink->take(sink->user, kernel, (uint64_t)layout);
+        /* Of bytes in equal blocks. */
+        int64_t k = layout % 2 ? 768 : 1088;
+        kernel = product(sink->arena, bytes[layout % BYTES], 15, 136 + layout, k, layout);
+        sink->take(sink->user, kernel, (uint64_t)layout);
     }
 }
 
@@ -398,7 +402,7 @@ static void each_convolution(const CaseSink *sink, const Types *types, size_t co
         c.type = types[i % count];
         sink->take(sink->user, convolution(sink->arena, c, false), i);
         sink->take(sink->user, convolution(sink->arena, c, true), i);
-        sink->take(sink->user, input_gradient(sink->arena, c), i);
+        if (type_is_float(c.type.a)) sink->take(sink->user, input_gradient(sink->arena, c), i);
     }
 }
 
