@@ -133,7 +133,7 @@ static void evaluate_row(Emit *e, const Filtering *f, LLVMValueRef points)
     bind_point(e, w, 1, emit_i64(e, 0), columns.index);
     LLVMValueRef to = LLVMBuildMul(e->builder, columns.index, emit_i64(e, channels), "");
     to = LLVMBuildSub(e->builder, to, f->from[channel], "");
-    open_vectors(e, &loop, w->channel, f->from[channel], f->to[channel]);
+    open_vectors(e, &loop, w->channel, f->from[channel], f->to[channel], e->schedule->width);
     LLVMValueRef value = evaluate_vector(e, w->image);
     emit_at(e, e->depth);
     to = LLVMBuildAdd(e->builder, to, loop.index, "");

@@ -173,8 +173,7 @@ void finish_vector(Emit *e, LLVMValueRef sum)
     store_all(e);
 }
 
-/* So many vectors side by side, from this one on. */
-static LLVMValueRef side_by_side(Emit *e, const LLVMValueRef *sum, uint32_t count)
+LLVMValueRef side_by_side(Emit *e, const LLVMValueRef *sum, uint32_t count)
 {
     uint32_t from[128];
     if (count == 1) return sum[0];

@@ -107,6 +107,8 @@ void each_panel(Emit *e, Tile *t, PanelBody *body, void *user);
 uint32_t steps_of_pass(uint32_t rows, uint32_t vectors, int64_t divisor, bool may_rest);
 /* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */
 void emit_tiles(Emit *e, Tile *t);
+/* One vector of sums, or two side by side. */
+LLVMValueRef side_by_side(Emit *e, const LLVMValueRef *sum, uint32_t count);
 /* What follows the sum, with this vector of sums at what the axes are bound to. */
 void finish_vector(Emit *e, LLVMValueRef sum);
 /* Clears the sums of a group of panels; does what follows them. */

@@ -50,10 +50,11 @@ void store_floats(Emit *e, LLVMValueRef value, LLVMValueRef pointer)
     LLVMSetAlignment(LLVMBuildStore(e->builder, value, pointer), 4);
 }
 
-void open_vectors(Emit *e, Loop *loop, Axis axis, LLVMValueRef from, LLVMValueRef to)
+void open_vectors(Emit *e, Loop *loop, Axis axis, LLVMValueRef from, LLVMValueRef to,
+                  uint32_t width)
 {
-    loop_open(e, loop, from, to, e->schedule->width, 0, NULL);
-    vector_set(e, axis, e->schedule->width, NULL, 0);
+    loop_open(e, loop, from, to, width, 0, NULL);
+    vector_set(e, axis, width, NULL, 0);
     axis_bind(e, axis, loop->index, e->depth);
 }
 
@@ -235,7 +236,7 @@ static void turn_taps(Emit *e, const Filtering *f)
     LLVMValueRef channel = rows.index;
     if (w->of_integers) channel = LLVMBuildMul(e->builder, channel, emit_i64(e, 2), "");
     axis_bind(e, w->channel, channel, e->depth);
-    open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter]);
+    open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter], s->width);
     if (w->of_integers)
         read_pair_of_taps(e, w, square);
     else
@@ -279,7 +280,7 @@ static void turn_outputs(Emit *e, Filtering *f, LLVMValueRef tile, LLVMValueRef 
     Axis axis = f->w->filter;
     Loop loop;
     WinogradNumber square[PLANES];
-    open_vectors(e, &loop, axis, f->from[axis.id - 1], f->to[axis.id - 1]);
+    open_vectors(e, &loop, axis, f->from[axis.id - 1], f->to[axis.id - 1], s->width);
     read_square(e, f->w->other, f->w->window, (int64_t[]){0, 0}, (int[]){1, 1}, WINOGRAD_outputs,
                 square);
     LLVMValueRef at = from_task(e, f, axis, loop.index);
@@ -400,19 +401,30 @@ static void finish_square(Emit *e, const Filtering *f, const Axis axis[2],
     e->kept[e->schedule->of.sum.id] = (Kept){0};
 }
 
+/* The sums of a tile, from where they are of one vector of filters. */
+static void sums_of_tile(Emit *e, const Filtering *f, LLVMValueRef from, WinogradNumber *square)
+{
+    load_square(e, square, from, e->schedule->sums_plane);
+    turn(e, f->w->of_integers ? WINOGRAD_integer_back : WINOGRAD_back, square);
+    if (f->w->of_integers) sums_of_integers(e, square, WINOGRAD_SIDE * WINOGRAD_SIDE);
+}
+
 static void turn_back(Emit *e, Filtering *f, LLVMValueRef tile, LLVMValueRef row,
                       LLVMValueRef column)
 {
     (void)row, (void)column;
     const Schedule *s = e->schedule;
     Loop loop;
-    WinogradNumber square[PLANES];
+    WinogradNumber square[PLANES], next[PLANES];
     Axis filter = f->w->filter;
-    open_vectors(e, &loop, filter, f->from[filter.id - 1], f->to[filter.id - 1]);
-    LLVMValueRef at = from_task(e, f, filter, loop.index);
-    load_square(e, square, place(e, s->sums_at, tile, s->sums_row, at), s->sums_plane);
-    turn(e, f->w->of_integers ? WINOGRAD_integer_back : WINOGRAD_back, square);
-    if (f->w->of_integers) sums_of_integers(e, square, WINOGRAD_SIDE * WINOGRAD_SIDE);
+    uint32_t once = s->finish_paired ? 2 : 1;
+    open_vectors(e, &loop, filter, f->from[filter.id - 1], f->to[filter.id - 1], once * s->width);
+    LLVMValueRef from =
+        place(e, s->sums_at, tile, s->sums_row, from_task(e, f, filter, loop.index));
+    sums_of_tile(e, f, from, square);
+    if (once > 1) sums_of_tile(e, f, plus(e, from, s->width), next);
+    for (int i = 0; once > 1 && i < WINOGRAD_SIDE * WINOGRAD_SIDE; i++)
+        square[i].value = side_by_side(e, (LLVMValueRef[]){square[i].value, next[i].value}, once);
     finish_square(e, f, f->w->window, square, WINOGRAD_SIDE);
     close_vectors(e, &loop, filter);
 }
@@ -426,7 +438,7 @@ static void turn_taps_back(Emit *e, const Filtering *f)
     WinogradNumber square[PLANES];
     loop_open(e, &rows, f->from[channel], f->to[channel], 1, 0, NULL);
     axis_bind(e, w->channel, rows.index, e->depth);
-    open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter]);
+    open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter], s->width);
     LLVMValueRef row = from_task(e, f, w->channel, rows.index);
     LLVMValueRef column = from_task(e, f, w->filter, columns.index);
     load_square(e, square, place(e, s->sums_at, row, s->sums_row, column), s->sums_plane);

@@ -19,7 +19,8 @@ LLVMValueRef load_floats(Emit *e, LLVMValueRef pointer);
 void store_floats(Emit *e, LLVMValueRef value, LLVMValueRef pointer);
 LLVMTypeRef real(const Emit *e); /* an element of scratch: f32; i32, or a pair of i16 */
 /* The loop over an axis in whole vectors. */
-void open_vectors(Emit *e, Loop *loop, Axis axis, LLVMValueRef from, LLVMValueRef to);
+void open_vectors(Emit *e, Loop *loop, Axis axis, LLVMValueRef from, LLVMValueRef to,
+                  uint32_t width);
 void close_vectors(Emit *e, Loop *loop, Axis axis);
 
 /* Columns of the points that all windows of a row see. */

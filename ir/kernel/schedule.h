@@ -186,6 +186,8 @@ void schedule_copies(const Kernel *kernel, Schedule *schedule, const ScheduleTar
  * False if it cannot be, or elements are read too rarely. */
 bool schedule_widened_copy(const Kernel *kernel, Schedule *schedule, const ScheduleTarget *target,
                            Arena *arena);
+/* Whether all that is stored is of one byte. */
+bool schedule_stores_bytes(const Kernel *kernel);
 /* The most points of a parallel axis that a task takes. */
 int64_t schedule_task_points(const Schedule *schedule, const Kernel *kernel, Axis axis);
 /* Whether a step over k passes more than a line or two of what is not wanted of a factor. */

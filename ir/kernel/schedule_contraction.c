@@ -491,10 +491,10 @@ bool plan_finishes_in_loop(const Planning *p, const Schedule *s)
     return operations > 4 && operations * s->rows * s->vectors > FINISH_MANY;
 }
 
-static bool stores_bytes(const Planning *p)
+bool schedule_stores_bytes(const Kernel *kernel)
 {
-    for (uint32_t i = 0; i < p->kernel->store.count; i++)
-        if (type_info[p->kernel->buffer.at[p->kernel->store.at[i].at.buffer].type].bytes > 1)
+    for (uint32_t i = 0; i < kernel->store.count; i++)
+        if (type_info[kernel->buffer.at[kernel->store.at[i].at.buffer].type].bytes > 1)
             return false;
     return true;
 }
@@ -508,7 +508,7 @@ bool plan_finishes_in_pairs(const Planning *p, const Schedule *s)
     for (uint32_t i = 1; i < p->kernel->scalar.count; i++)
         if (p->finishes[i] && p->kernel->scalar.at[i].op != SCALAR_load)
             operations += scalar_weight(&p->kernel->scalar.at[i]);
-    return operations >= MANY_OPERATIONS || stores_bytes(p);
+    return operations >= MANY_OPERATIONS || schedule_stores_bytes(p->kernel);
 }
 
 /* Everything but the axes and the register tile.  Where copies without guards would hold more than the cache, as a weight gradient's

@@ -205,6 +205,8 @@ Schedule schedule_winograd(const Kernel *kernel, const Contraction *contraction,
     if (!s.sliced && !winograd->is_gradient) share_outputs(&f, &s);
     choose_tiles(&f, &s);
     if (!winograd->is_gradient) s.rows = rows_for(&f, s.tiles, s.vectors);
+    s.finish_paired = s.vectors == 2 && target->registers <= FEW_REGISTERS &&
+                      !winograd->is_gradient && schedule_stores_bytes(kernel);
     place_scratch(&f, &s);
     return s;
 }

@@ -4,6 +4,7 @@ typedef struct Making {
     Kernel *kernel;
     uint64_t state;
     bool is_gradient, is_of_bytes;
+    bool is_narrow;            /* what is stored: i8 */
     bool is_padded, is_turned; /* zeros around the image; taps from the last to the first */
     bool is_last;              /* filters are the last axis of the other factor */
     Axis image[2], window[2], tap[2], channel, filter, around;
@@ -104,7 +105,9 @@ static void store(Making *m, Scalar value)
     for (int i = 0; i < 2; i++)
         add_axis(m, &access, moved[i]);
     add_axis(m, &access, m->filter);
-    access.buffer = kernel_buffer(m->kernel, sum_type(m), set_strides(&access), true);
+    Type type = m->is_narrow ? TYPE_i8 : sum_type(m);
+    access.buffer = kernel_buffer(m->kernel, type, set_strides(&access), true);
+    if (m->is_narrow) value = kernel_apply(m->kernel, SCALAR_cast, type, &value);
     kernel_store(m->kernel, &access, value, false);
 }
 
@@ -188,5 +191,6 @@ Kernel *random_byte_filtering(uint64_t seed, Arena *arena)
 {
     Making m = begin(seed, arena);
     m.is_of_bytes = true;
+    m.is_narrow = pick(&m, 2);
     return make(m);
 }
