@@ -41,7 +41,7 @@ typedef struct Row {
 static bool is_row(const Emit *e, const Filtering *f, Row *row)
 {
     const Winograd *w = f->w;
-    const ScalarNode *node = &e->kernel->scalar.at[point_source(e).id];
+    const ScalarNode *node = &e->kernel->scalar.at[byte_source(e, w->image).id];
     const Access *access = node->access;
     int64_t along, across, all = columns_of(e), channels = channels_of(e);
     if (node->op != SCALAR_load || e->kernel->buffer.at[access->buffer].type != point_type(e) ||

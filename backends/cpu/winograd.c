@@ -99,8 +99,9 @@ static void turn(Emit *e, WinogradStep step, WinogradNumber *square)
 {
     if (e->schedule->winograd.of_integers) {
         bool is_image = step == WINOGRAD_image; /* whose numbers are two in an element */
+        bool is_back = step == WINOGRAD_integer_back;
         if (is_image) split_pairs(e, square, PLANES);
-        turn_integers(e, is_image ? WINOGRAD_integer_image : step, is_image ? 16 : 32, square);
+        turn_integers(e, is_image ? WINOGRAD_integer_image : step, is_back ? 32 : 16, square);
         if (is_image) join_pairs(e, square, PLANES);
         return;
     }
@@ -135,17 +136,17 @@ static void read_square(Emit *e, Scalar factor, const Axis axis[2], const int64_
         for (int k = 0; k < n; k++) {
             axis_plus(e, axis[0], first[0] + sign[0] * i);
             axis_plus(e, axis[1], first[1] + sign[1] * k);
-            square[i * n + k].value = evaluate_vector(e, factor);
+            square[i * n + k].value = as_numbers(e, evaluate_vector(e, factor));
         }
     axis_plus(e, axis[0], 0);
     axis_plus(e, axis[1], 0);
     turn(e, step, square);
 }
 
-static void read_by_taps(Emit *e, const Winograd *w, Scalar factor, WinogradStep step,
-                         WinogradNumber *square)
+static void read_by_taps(Emit *e, const Winograd *w, WinogradStep step, WinogradNumber *square)
 {
     int64_t first[2];
+    Scalar factor = byte_source(e, w->other);
     for (int i = 0; i < 2; i++) {
         first[i] = w->sign[i] > 0 ? 0 : WINOGRAD_TAPS - 1;
         axis_bind(e, w->tap[i], emit_i64(e, 0), 0);
@@ -212,17 +213,21 @@ static LLVMValueRef from_task(Emit *e, const Filtering *f, Axis axis, LLVMValueR
 
 /* --- taps, the image and the outputs -------------------------------------------------------------------------------------------- */
 
-/* The taps of two channels, one in the lower half of each element and one in the upper. */
-static void read_pair_of_taps(Emit *e, const Winograd *w, WinogradNumber *square)
+/* The taps of two channels: those of the one in the lower half of each element, of the other in the upper. */
+static void turn_pair_of_taps(Emit *e, const Winograd *w, LLVMValueRef to)
 {
-    WinogradNumber second[PLANES];
-    read_by_taps(e, w, w->other, WINOGRAD_integer_taps, square);
+    const Schedule *s = e->schedule;
+    WinogradNumber first[PLANES], second[PLANES], pairs[PLANES];
+    read_by_taps(e, w, WINOGRAD_integer_taps, first);
     axis_plus(e, w->channel, 1);
-    read_by_taps(e, w, w->other, WINOGRAD_integer_taps, second);
+    read_by_taps(e, w, WINOGRAD_integer_taps, second);
     axis_plus(e, w->channel, 0);
     emit_at(e, e->depth);
-    for (int i = 0; i < PLANES; i++)
-        square[i].value = pair_of(e, square[i].value, second[i].value);
+    for (uint32_t v = 0; v < s->vectors; v++) {
+        for (int i = 0; i < PLANES; i++)
+            pairs[i].value = pairs_of(e, first[i].value, second[i].value, v);
+        store_square(e, pairs, plus(e, to, v * (int64_t)s->width), s->other_plane);
+    }
 }
 
 static void turn_taps(Emit *e, const Filtering *f)
@@ -232,18 +237,20 @@ static void turn_taps(Emit *e, const Filtering *f)
     uint32_t filter = w->filter.id - 1;
     Loop rows, columns;
     WinogradNumber square[PLANES];
+    uint32_t lanes = w->of_integers ? s->vectors * s->width : s->width;
     loop_open(e, &rows, emit_i64(e, 0), emit_i64(e, s->image_pitch), 1, 0, NULL);
     LLVMValueRef channel = rows.index;
     if (w->of_integers) channel = LLVMBuildMul(e->builder, channel, emit_i64(e, 2), "");
     axis_bind(e, w->channel, channel, e->depth);
-    open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter], s->width);
-    if (w->of_integers)
-        read_pair_of_taps(e, w, square);
-    else
-        read_by_taps(e, w, w->other, WINOGRAD_taps, square);
+    open_vectors(e, &columns, w->filter, f->from[filter], f->to[filter], lanes);
     LLVMValueRef column = from_task(e, f, w->filter, columns.index);
-    store_square(e, square, place(e, s->other_at, rows.index, s->other_pitch, column),
-                 s->other_plane);
+    LLVMValueRef to = place(e, s->other_at, rows.index, s->other_pitch, column);
+    if (w->of_integers) {
+        turn_pair_of_taps(e, w, to);
+    } else {
+        read_by_taps(e, w, WINOGRAD_taps, square);
+        store_square(e, square, to, s->other_plane);
+    }
     close_vectors(e, &columns, w->filter);
     axis_release(e, w->channel);
     loop_close(e, &rows, NULL);

@@ -30,16 +30,19 @@ void fill_points(Emit *e, const Filtering *f);
 
 /* A step on vectors of integers of so many bits. */
 void turn_integers(Emit *e, WinogradStep step, uint32_t bits, WinogradNumber *square);
-/* Elements as two numbers of 16 bits each, and back; elements of the lower halves of two vectors. */
+/* Elements as two numbers of 16 bits each, and back. */
 void split_pairs(Emit *e, WinogradNumber *square, int count);
 void join_pairs(Emit *e, WinogradNumber *square, int count);
-LLVMValueRef pair_of(Emit *e, LLVMValueRef first, LLVMValueRef second);
+/* That vector of elements, of each of which the halves come from two vectors of numbers, of all filters of a register tile. */
+LLVMValueRef pairs_of(Emit *e, LLVMValueRef first, LLVMValueRef second, uint32_t vector);
+/* Bytes of taps as i16; others as they are. */
+LLVMValueRef as_numbers(Emit *e, LLVMValueRef value);
 /* Sums of products from 576 times them, modulo 2^32. */
 void sums_of_integers(Emit *e, WinogradNumber *sum, int count);
 
-/* The scalar of the kernel that gives a point, and its type; what points are in scratch, f32 or i16, and how many of them a vector of them
+/* What a factor widens, if it widens bytes; the type of what gives a point; what points are in scratch, f32 or i16, and how many of them a vector of them
  * takes; such a vector from where the kernel reads it; `width` of them from what the image's factor comes to. */
-Scalar point_source(const Emit *e);
+Scalar byte_source(const Emit *e, Scalar factor);
 Type point_type(const Emit *e);
 LLVMTypeRef point_element(const Emit *e);
 uint32_t point_lanes(const Emit *e);

@@ -62,12 +62,20 @@ void join_pairs(Emit *e, WinogradNumber *square, int count)
                                            type_of(e, TYPE_i32, e->schedule->width), "");
 }
 
-LLVMValueRef pair_of(Emit *e, LLVMValueRef first, LLVMValueRef second)
+LLVMValueRef pairs_of(Emit *e, LLVMValueRef first, LLVMValueRef second, uint32_t vector)
 {
-    uint32_t width = e->schedule->width;
-    LLVMValueRef low = LLVMBuildAnd(e->builder, first, whole_of(e, 32, 0xffff, width), "");
-    LLVMValueRef high = LLVMBuildShl(e->builder, second, whole_of(e, 32, 16, width), "");
-    return LLVMBuildOr(e->builder, low, high, "");
+    uint32_t from[128], width = e->schedule->width, lanes = e->schedule->vectors * width;
+    for (uint32_t i = 0; i < 2 * width; i++)
+        from[i] = vector * width + i / 2 + i % 2 * lanes;
+    LLVMValueRef pairs = shuffle(e, first, second, from, 2 * width);
+    return LLVMBuildBitCast(e->builder, pairs, type_of(e, TYPE_i32, width), "");
+}
+
+LLVMValueRef as_numbers(Emit *e, LLVMValueRef value)
+{
+    LLVMTypeRef type = LLVMTypeOf(value);
+    if (!e->schedule->winograd.of_integers) return value;
+    return LLVMBuildSExt(e->builder, value, i16_vector(e, LLVMGetVectorSize(type)), "");
 }
 
 void sums_of_integers(Emit *e, WinogradNumber *sum, int count)
@@ -85,16 +93,13 @@ void sums_of_integers(Emit *e, WinogradNumber *sum, int count)
 
 Type point_type(const Emit *e)
 {
-    const Schedule *s = e->schedule;
-    const Kernel *kernel = e->kernel;
-    if (!s->winograd.of_integers) return TYPE_f32;
-    return kernel->scalar.at[kernel->scalar.at[s->winograd.image.id].argument[0].id].type;
+    return e->kernel->scalar.at[byte_source(e, e->schedule->winograd.image).id].type;
 }
 
-Scalar point_source(const Emit *e)
+Scalar byte_source(const Emit *e, Scalar factor)
 {
-    Scalar image = e->schedule->winograd.image;
-    return e->schedule->winograd.of_integers ? e->kernel->scalar.at[image.id].argument[0] : image;
+    bool of_integers = e->schedule->winograd.of_integers;
+    return of_integers ? e->kernel->scalar.at[factor.id].argument[0] : factor;
 }
 
 LLVMTypeRef point_element(const Emit *e)
