@@ -302,7 +302,7 @@ static void change_states(Program *program, const Quantization *q)
 
 void quantize_program(Program *program, const Quantization *q)
 {
-    static const EntryKind kinds[] = {ENTRY_init, ENTRY_loss, ENTRY_eval, ENTRY_predict};
+    static const EntryKind kinds[] = {ENTRY_init, ENTRY_eval, ENTRY_predict};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         Graph **entry = &program->entry[kinds[i]];
         if (*entry) *entry = rewrite(program, q, *entry);

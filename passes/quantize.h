@@ -28,14 +28,14 @@ typedef struct Quantization {
 } Quantization;
 
 /* What of a program is quantized: weights that `predict` multiplies with activations, in the order of their states.  Those that it
- * reaches through other nodes, and products of so many points that sums could wrap, stay as they are. */
+ * reaches through other nodes, and products of so few points that it gains nothing, or so many that sums could wrap, stay as they are. */
 Quantization quantization_of(const Program *program, Arena *arena);
 
 /* `predict` of f32 with further outputs under the names of the states: each weight in i8 and its scale, and the ranges of the activations of
  * this batch. */
 Graph *quantize_observed(const Program *program, const Quantization *quantization);
 
-/* Gives the program its states in integers, and rewrites the entries that it has: `init`, `loss`, `eval` and `predict`. */
+/* Gives the program its states in integers, and rewrites the entries that it has: `init`, `eval` and `predict`. */
 void quantize_program(Program *program, const Quantization *quantization);
 
 #endif

@@ -5,6 +5,9 @@
 
 enum { METRICS = 64, BATCHES = 2 };
 
+/* A batch that would take longer is not predicted for the table. */
+#define MOST_SECONDS 1
+
 static const int batches[BATCHES] = {1, 128};
 
 /* The model with some weights. */
@@ -14,7 +17,7 @@ typedef struct Side {
     char name[METRICS][64]; /* of the metrics */
     double metric[METRICS];
     int64_t bytes;
-    double seconds[BATCHES]; /* of predicting a batch */
+    double seconds[BATCHES]; /* of predicting a batch; 0: not measured */
 } Side;
 
 /* Metrics, where the file has a split and something to report. */
@@ -62,7 +65,8 @@ static int time_batch(mlc_session *session, const Options *options, Side *side, 
     return status == MLC_OK ? 0 : finish(session, status);
 }
 
-static int measure(mlc_session *session, const Options *options, Side *side)
+/* As the other side was, if there is one. */
+static int measure(mlc_session *session, const Options *options, const Side *other, Side *side)
 {
     int code = 0;
     mlc_model *model = open_model(session, options, &code);
@@ -71,8 +75,10 @@ static int measure(mlc_session *session, const Options *options, Side *side)
     if (status == MLC_OK) status = weigh(model, side);
     if (status != MLC_OK) return finish(session, status);
     mlc_model_close(model);
-    for (int i = 0; i < BATCHES && !code; i++)
-        code = time_batch(session, options, side, i);
+    for (int i = 0; i < BATCHES && !code; i++) {
+        bool is_long = i && side->seconds[0] * batches[i] > MOST_SECONDS;
+        if (other ? other->seconds[i] > 0 : !is_long) code = time_batch(session, options, side, i);
+    }
     return code;
 }
 
@@ -83,7 +89,8 @@ static void print_json(const char *name, const Side *side)
         printf("\"%s\":%.9g,", side->name[i], side->metric[i]);
     printf("\"bytes\":%lld", (long long)side->bytes);
     for (int i = 0; i < BATCHES; i++)
-        printf(",\"seconds_batch_%d\":%.6g", batches[i], side->seconds[i]);
+        if (side->seconds[i] > 0)
+            printf(",\"seconds_batch_%d\":%.6g", batches[i], side->seconds[i]);
     printf("}");
 }
 
@@ -95,8 +102,9 @@ static void print_table(const Side *before, const Side *after)
     printf("%-24s %14lld %14lld\n", "bytes of weights", (long long)before->bytes,
            (long long)after->bytes);
     for (int i = 0; i < BATCHES; i++)
-        printf("ms to predict %-10d %14.4g %14.4g\n", batches[i], before->seconds[i] * 1e3,
-               after->seconds[i] * 1e3);
+        if (before->seconds[i] > 0)
+            printf("ms to predict %-10d %14.4g %14.4g\n", batches[i], before->seconds[i] * 1e3,
+                   after->seconds[i] * 1e3);
 }
 
 int command_quantize(mlc_session *session, const Options *options)
@@ -114,8 +122,8 @@ int command_quantize(mlc_session *session, const Options *options)
     progress_end();
     if (status != MLC_OK) return finish(session, status);
     mlc_model_close(model);
-    code = measure(session, options, &before);
-    if (!code) code = measure(session, options, &after);
+    code = measure(session, options, NULL, &before);
+    if (!code) code = measure(session, options, &before, &after);
     progress_end();
     if (code) return code;
     if (options->json) {
