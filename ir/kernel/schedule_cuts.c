@@ -28,6 +28,17 @@ static int64_t in_vectors(const Planning *p, int64_t points)
     return plan_ceiling(points, p->target->lanes) * p->target->lanes;
 }
 
+/* The same of blocks of an axis with so many points inside of each of its own, which may lie in one stretch with them. */
+static int64_t in_whole_vectors(const Planning *p, int64_t block, int64_t inside)
+{
+    int64_t step = p->target->lanes;
+    while (step > 1 && inside % 2 == 0) {
+        step /= 2;
+        inside /= 2;
+    }
+    return block >= step ? block / step * step : 1;
+}
+
 /* About so many points of k at a time: of the innermost axes that are no more, and a block of the next. */
 static void cut_into(const Planning *p, Schedule *s, int64_t points)
 {
@@ -37,7 +48,8 @@ static void cut_into(const Planning *p, Schedule *s, int64_t points)
     int64_t inside = 1;
     while (inside * p->kernel->axis.at[axis[count - 1]].extent <= points)
         inside *= p->kernel->axis.at[axis[--count]].extent;
-    int64_t block = inside > 1 ? points / inside : in_vectors(p, points);
+    int64_t block =
+        inside > 1 ? in_whole_vectors(p, points / inside, inside) : in_vectors(p, points);
     s->waits = true;
     bool is_whole = block == 1 && inside > 1;
     s->k_outer = is_whole ? count : count - 1;
