@@ -30,6 +30,8 @@ typedef struct Quantization {
 /* What of a program is quantized: weights that `predict` multiplies with activations, in the order of their states.  Those that it
  * reaches through other nodes, and products of so few points that it gains nothing, or so many that sums could wrap, stay as they are. */
 Quantization quantization_of(const Program *program, Arena *arena);
+/* NULL: it is not among them. */
+const QuantizedWeight *quantize_weight(const Quantization *quantization, Name weight);
 
 /* `predict` of f32 with further outputs under the names of the states: each weight in i8 and its scale, and the ranges of the activations of
  * this batch. */

@@ -16,8 +16,6 @@ bool quantize_product(const Program *program, const Graph *graph, Value value, P
 bool quantize_passes_through(const Node *node);
 /* What relu cuts off; {0}: the node is none. */
 Value quantize_relu(const Graph *graph, Value x);
-/* NULL: it is not among them. */
-const QuantizedWeight *quantize_weight(const Quantization *quantization, Name weight);
 /* By node: whether it is never negative, NaN aside. */
 bool *quantize_positive(const Graph *graph, Arena *arena);
 

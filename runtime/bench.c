@@ -155,7 +155,7 @@ static Status bench(void *argument)
     TRY(entry_named(model, b->name, &kind));
     const char *weights = b->options ? b->options->weights : NULL;
     if (weights) TRY(state_take_precision(model, weights));
-    TRY(compile_entry(model, kind, 0, COMPILE_full, &entry));
+    TRY(compile_entry(model, kind, b->options ? b->options->batch : 0, COMPILE_full, &entry));
     TRY(weights ? state_load_weights(model, weights) : state_initialize(model));
     b->entry = entry;
     make_buffers(b);

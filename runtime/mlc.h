@@ -57,7 +57,7 @@ MLC_API void mlc_session_close(mlc_session *session); /* models too; NULL is fin
 /* What the last failing call had to say, rendered with source lines and carets; "" if nothing. Also holds warnings. Valid until the
  * next call on the session. */
 MLC_API const char *mlc_diagnostics(mlc_session *session, bool colour);
-/* Asks the work in progress, or the next that is long (mlc_train, mlc_eval, mlc_predict, mlc_tune), to stop after the current step: training saves
+/* Asks the work in progress, or the next that is long (mlc_train, mlc_eval, mlc_predict, mlc_quantize, mlc_tune), to stop after the current step: training saves
  * first, tuning keeps what it found; all return MLC_INTERRUPTED.  Async-signal-safe. */
 MLC_API void mlc_interrupt(mlc_session *session);
 
@@ -165,6 +165,7 @@ MLC_API mlc_status mlc_dump(mlc_model *model, const char *stage, const char *ent
 typedef struct mlc_bench_options {
     size_t size;
     const char *entry; /* NULL: step */
+    int64_t batch;     /* 0: the file's */
     int64_t repeat;    /* runs timed, 0: as many as fit two seconds, at least 5 */
     bool kernels;      /* per-kernel times */
     bool json;

@@ -97,14 +97,14 @@ static Status make_room(Quantizer *q)
     return STATUS_ok;
 }
 
-/* The widest range of all batches so far is left in `widest`. */
+/* The widest range of all batches so far is left in `widest`; NaN, once seen, stays. */
 static void widen(const Quantizer *q, float *widest)
 {
     for (uint32_t i = 0; i < q->quantization.weight.count; i++) {
         const QuantizedWeight *weight = &q->quantization.weight.at[i];
         if (!weight->owns_range) continue;
         float *range = seen(q, weight->input_range)->bytes;
-        if (!(widest[i] >= *range)) widest[i] = *range;
+        if (!isnan(widest[i]) && !(widest[i] >= *range)) widest[i] = *range;
         *range = widest[i];
     }
 }
@@ -174,18 +174,10 @@ static Status add_copy(Quantizer *q, const Tensor *from)
     return STATUS_ok;
 }
 
-static const QuantizedWeight *quantized(const Quantizer *q, Name name)
-{
-    for (uint32_t i = 0; i < q->quantization.weight.count; i++)
-        if (name_same(q->quantization.weight.at[i].weight, name))
-            return &q->quantization.weight.at[i];
-    return NULL;
-}
-
 static Status add_state(Quantizer *q, const StateMemory *memory)
 {
     const State *state = &memory->state;
-    const QuantizedWeight *weight = quantized(q, state->name);
+    const QuantizedWeight *weight = quantize_weight(&q->quantization, state->name);
     if (weight) {
         TRY(add_copy(q, seen(q, weight->weight)));
         TRY(add_copy(q, seen(q, weight->scale)));
@@ -210,11 +202,22 @@ static Status write_file(Quantizer *q)
     return run_keep(&q->run, "model.mlc", experiment_resolved(model->experiment));
 }
 
-/* A folder in which training goes on has a best model of its own. */
+/* What is there in int8 may be made anew; other weights may be all that is left of a training. */
+static bool holds_other_weights(const Quantizer *q)
+{
+    TensorSet set;
+    Report *unheard = report_new(q->model->arena, q->model->context.sources);
+    tensor_set_open(&set, &q->model->session->host);
+    bool is_there = safetensors_read_notes(&set, q->run.best, unheard) == STATUS_ok;
+    bool is_other = is_there && !tensor_set_noted(&set, NOTE_PRECISION);
+    tensor_set_close(&set);
+    return is_other;
+}
+
 static Status open_folder(Quantizer *q)
 {
     TRY(run_open(&q->run, q->model, q->options->out));
-    if (!run_has_checkpoint(&q->run)) return STATUS_ok;
+    if (!run_has_checkpoint(&q->run) && !holds_other_weights(q)) return STATUS_ok;
     report_error(q->model->context.report, (Span){0}, "%s holds a training run", q->options->out);
     report_hint(q->model->context.report, "choose another folder with --out");
     return STATUS_usage;

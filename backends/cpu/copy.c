@@ -100,7 +100,7 @@ static void copy_inner(Emit *e, const Copying *c)
     loop_close(e, &loop, NULL);
 }
 
-static int next_guarded(const Access *access, int d)
+int next_guarded(const Access *access, int d)
 {
     while (d < access->rank && !access->at[d].guarded)
         d++;
@@ -137,8 +137,7 @@ static void copy_guarded(Emit *e, Copying c, int d)
     loop_close(e, &loop, NULL);
 }
 
-/* The part of an address that no guard is about, at the axes that are bound now. */
-static LLVMValueRef unguarded_source(Emit *e, const Access *access)
+LLVMValueRef unguarded_source(Emit *e, const Access *access)
 {
     Affine linear = {.constant = access->offset};
     for (int d = 0; d < access->rank; d++)

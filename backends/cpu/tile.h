@@ -50,6 +50,9 @@ typedef struct Tile {
 LLVMValueRef area_element(Emit *e, const Area *area, int64_t plus);
 /* The panel that begins at `index` of the vector axis. */
 Area panel_at(Emit *e, const Tile *t, LLVMValueRef index);
+/* The first guarded coordinate from d on, or the rank; the part of an address that no guard is about, at the axes that are bound. */
+int next_guarded(const Access *access, int d);
+LLVMValueRef unguarded_source(Emit *e, const Access *access);
 /* Makes the copies that stand inside so many of the outer loops. */
 void emit_copies(Emit *e, uint32_t loops);
 /* Merges reduction axes for what reads these factors. */

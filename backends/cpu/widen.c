@@ -18,13 +18,6 @@ static int64_t inner_extent(const Emit *e, const BoxCopy *copy)
     return copy->inner.id ? e->kernel->axis.at[copy->inner.id - 1].extent : 1;
 }
 
-static int next_guarded(const Access *access, int d)
-{
-    while (d < access->rank && !access->at[d].guarded)
-        d++;
-    return d;
-}
-
 /* Elements of the box between points of the guarded coordinate. */
 static int64_t pitch_of(const Emit *e, const Widening *w, int d)
 {
@@ -116,19 +109,6 @@ static void widen_guarded(Emit *e, const Widening *w, int d)
     clear_elements(e, w, w->offset, range[0] * pitch);
     if (range[0] < range[1]) widen_inside(e, w, d, first, range);
     clear_elements(e, w, plus(e, w->offset, range[1] * pitch), (size - range[1]) * pitch);
-}
-
-/* The part of an address that no guard is about, at the axes that are bound. */
-static LLVMValueRef unguarded_source(Emit *e, const Access *access)
-{
-    Affine linear = {.constant = access->offset};
-    for (int d = 0; d < access->rank; d++)
-        if (!access->at[d].guarded)
-            linear = affine_add(linear, affine_scale(access->at[d].affine, access->stride[d]));
-    int64_t constant;
-    LLVMValueRef value = affine_value(e, &linear, &constant);
-    emit_at(e, e->depth);
-    return value ? plus(e, value, constant) : emit_i64(e, constant);
 }
 
 static void widen_own(Emit *e, Widening w, uint32_t axis)

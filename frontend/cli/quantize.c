@@ -21,12 +21,17 @@ typedef struct Side {
 } Side;
 
 /* Metrics, where the file has a split and something to report. */
-static mlc_status evaluate(mlc_model *model, const Options *options, Side *side)
+static mlc_status evaluate(mlc_session *session, mlc_model *model, const Options *options,
+                           Side *side)
 {
     const mlc_metric *metric;
     uint32_t count = 0;
     mlc_status status = mlc_eval(model, side->weights, options->split, &metric, &count);
-    if (status == MLC_INVALID && !options->split) return MLC_OK;
+    if (status == MLC_INVALID && !options->split) {
+        fprintf(stderr, "the table is without metrics:\n%s",
+                mlc_diagnostics(session, colour_wanted()));
+        return MLC_OK;
+    }
     for (uint32_t i = 0; i < count && i < METRICS; i++) {
         snprintf(side->name[i], sizeof side->name[i], "%s", metric[i].name);
         side->metric[side->count++] = metric[i].value;
@@ -45,24 +50,16 @@ static mlc_status weigh(mlc_model *model, Side *side)
     return status;
 }
 
-static int time_batch(mlc_session *session, const Options *options, Side *side, int i)
+static mlc_status time_batch(mlc_model *model, const Options *options, Side *side, int i)
 {
-    Options sized = *options;
-    char set[32];
-    int code = 0;
     const char *text;
-    snprintf(set, sizeof set, "train.batch=%d", batches[i]);
-    if (sized.set_count < MAX_SETS) sized.set[sized.set_count++] = set;
-    mlc_model *model = open_model(session, &sized, &code);
-    if (!model) return code;
     mlc_bench_options bench = {.size = sizeof bench,
                                .entry = "predict",
+                               .batch = batches[i],
                                .repeat = options->repeat,
                                .weights = side->weights,
                                .seconds = &side->seconds[i]};
-    mlc_status status = mlc_bench(model, &bench, &text);
-    mlc_model_close(model);
-    return status == MLC_OK ? 0 : finish(session, status);
+    return mlc_bench(model, &bench, &text);
 }
 
 /* As the other side was, if there is one. */
@@ -71,15 +68,16 @@ static int measure(mlc_session *session, const Options *options, const Side *oth
     int code = 0;
     mlc_model *model = open_model(session, options, &code);
     if (!model) return code;
-    mlc_status status = evaluate(model, options, side);
+    mlc_status status = MLC_OK;
+    for (int i = 0; i < BATCHES && status == MLC_OK; i++) {
+        bool is_long = i && side->seconds[0] * batches[i] > MOST_SECONDS;
+        if (other ? other->seconds[i] > 0 : !is_long) status = time_batch(model, options, side, i);
+    }
+    if (status == MLC_OK) status = evaluate(session, model, options, side);
     if (status == MLC_OK) status = weigh(model, side);
     if (status != MLC_OK) return finish(session, status);
     mlc_model_close(model);
-    for (int i = 0; i < BATCHES && !code; i++) {
-        bool is_long = i && side->seconds[0] * batches[i] > MOST_SECONDS;
-        if (other ? other->seconds[i] > 0 : !is_long) code = time_batch(session, options, side, i);
-    }
-    return code;
+    return 0;
 }
 
 static void print_json(const char *name, const Side *side)

@@ -574,6 +574,31 @@ class Quantizing(Program):
         self.write("m.mlc", MODEL + "compress { quantize int8(calibrate: 0) }\n")
         self.refused("quantize", *common, "--weights", "run", "--out", "q2", code=3, says=["`calibrate`", "m.mlc:24"])
 
+    def test_weights_that_are_not_int8_stay(self):
+        self.trained()
+        os.mkdir(self.path("only"))
+        shutil.copy(self.path("run/best.safetensors"), self.path("only"))
+        before = self.read("only/best.safetensors")
+        self.refused("quantize", "m.mlc", "--device", "reference", "--weights", "only", "--out", "only", code=2, says=["only", "--out"])
+        self.assertEqual(self.read("only/best.safetensors"), before)
+
+    def test_a_model_that_is_not_trained_here(self):
+        self.trained()
+        self.write("m.mlc", MODEL[:MODEL.index("train {")])
+        done = self.mlc("quantize", "m.mlc", "--device", "reference", "--weights", "run", "--out", "q", "--repeat", "2", "--json",
+                        says=["without metrics", "eval"])
+        self.assertGreater(json.loads(done.stdout)["int8"]["seconds_batch_128"], 0)
+
+    def test_what_one_batch_alone_shows_is_told(self):
+        rows = [",".join(["-1" if i == 3 else str(1 + i % 7)] * 32) + f",{i % 2}" for i in range(40)]
+        self.write("x.csv", "\n".join([",".join(f"f{k}" for k in range(32)) + ",label", *rows]) + "\n")
+        text = 'data points { train: csv("x.csv") }\n' + MODEL[MODEL.index("const"):].replace("[N, 8]", "[N, 32]")
+        self.write("m.mlc", text.replace("dense(x, width)", "dense(sqrt(x), width)"))
+        common = ["m.mlc", "--device", "reference"]
+        self.mlc("run", *common, "--entry", "init", "--out", "w.safetensors")
+        for seed in "123":  # the sample is in another batch of each
+            self.refused("quantize", *common, "--weights", "w.safetensors", "--out", "q", "--seed", seed, code=1, says=["fc1.weight", "not finite"])
+
     def test_what_is_not_finite_is_told(self):
         self.trained()
         self.write("m.mlc", MODEL.replace("relu(fc1)", "log(fc1)"))
