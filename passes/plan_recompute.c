@@ -17,7 +17,9 @@
 #define SWEEPS       3                   /* over the candidates */
 #define SMALL_PLAN   ((int64_t)32 << 20) /* bytes: nobody misses them */
 #define LITTLE_TIME  0.06 /* of a step, that memory is worth without being asked for */
-#define MOST_WORK    5e8  /* steps squared of all trials: some seconds */
+#define LONG_RANK                                                                                  \
+    (-4) /* products that take 16 times as long as moving what they give: never without being asked */
+#define MOST_WORK 5e8 /* steps squared of all trials: some seconds */
 
 typedef struct Recompute {
     Plan *plan;
@@ -293,6 +295,8 @@ static uint32_t list_worth(const Recompute *r, Worth *worth)
         int rank = 0;
         for (double of = (double)slot->bytes / (time > 0 ? time : 1); of < 1 && rank > -64; of *= 2)
             rank--;
+        bool is_long = rank < LONG_RANK && has_products(&plan->step.at[slot->writer]);
+        if (is_long && !plan->budget) continue;
         worth[count] = (Worth){i, rank, reversed(count)};
         count++;
     }

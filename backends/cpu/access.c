@@ -454,7 +454,12 @@ Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level)
 void prefetch_access(Emit *e, const Access *access, Type type, int64_t plus, uint32_t cache)
 {
     Address address = address_of(e, access, type, e->depth);
-    LLVMValueRef at = step_pointer(e, memory_type(e, type, 1), address.pointer, emit_i64(e, plus));
+    prefetch_line(e, step_pointer(e, memory_type(e, type, 1), address.pointer, emit_i64(e, plus)),
+                  cache);
+}
+
+void prefetch_line(Emit *e, LLVMValueRef at, uint32_t cache)
+{
     emit_intrinsic(e, "llvm.prefetch", 1, (LLVMTypeRef[]){LLVMTypeOf(at)}, 4,
                    (LLVMValueRef[]){at, emit_i32(e, 0), emit_i32(e, 4 - cache), emit_i32(e, 1)});
 }

@@ -75,6 +75,15 @@ void loop_open_checked(Emit *e, Loop *loop, LLVMValueRef from, LLVMValueRef to, 
     emit_at(e, e->depth);
 }
 
+void loop_open_if(Emit *e, Loop *loop, LLVMValueRef condition)
+{
+    emit_at(e, e->depth);
+    LLVMValueRef skipped = LLVMBuildNot(e->builder, condition, "");
+    LLVMTypeRef i64 = LLVMInt64TypeInContext(e->context);
+    LLVMValueRef from = LLVMBuildZExt(e->builder, skipped, i64, "");
+    loop_open_checked(e, loop, from, emit_i64(e, 1), 1);
+}
+
 /* What was emitted inside the level is not seen outside. */
 static void leave_level(Emit *e)
 {

@@ -94,6 +94,8 @@ void loop_open(Emit *e, Loop *loop, LLVMValueRef from, LLVMValueRef to, int64_t 
                uint32_t carried, LLVMValueRef *values);
 /* The same, but it may run not at all; nothing is carried. */
 void loop_open_checked(Emit *e, Loop *loop, LLVMValueRef from, LLVMValueRef to, int64_t step);
+/* What runs once if the condition (i1) holds, as a loop. */
+void loop_open_if(Emit *e, Loop *loop, LLVMValueRef condition);
 void loop_close(Emit *e, Loop *loop, LLVMValueRef *values);
 void axis_bind(Emit *e, Axis axis, LLVMValueRef value, uint32_t level);
 void axis_plus(Emit *e, Axis axis, int64_t plus);
@@ -152,6 +154,7 @@ void keep(Emit *e, Scalar scalar, Lanes value); /* what a reduce came to, at the
 /* access.c: memory.  level: where the result stands. */
 Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level);
 /* The line of what lane 0 loads, and `plus` elements on, into the cache of that level. */
+void prefetch_line(Emit *e, LLVMValueRef at, uint32_t cache);
 void prefetch_access(Emit *e, const Access *access, Type type, int64_t plus, uint32_t cache);
 Lanes inside_access(Emit *e, const Access *access, uint32_t level);
 Lanes index_affine(Emit *e, const Affine *affine, uint32_t level);

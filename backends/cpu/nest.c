@@ -20,7 +20,7 @@ static int64_t extent_of(const Emit *e, Axis axis)
 static void place_a(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
-    bool along_k = s->pack_a != PACK_A_along_rows;
+    bool along_k = s->pack_a != PACK_A_along_rows && s->pack_a != PACK_A_tiles;
     int64_t row = along_k ? s->a_pitch : 1, k = along_k ? 1 : s->a_pitch;
     Type type = e->kernel->scalar.at[s->of.a.id].type;
     t->a =
@@ -46,9 +46,12 @@ static void emit_rows_block(Emit *e, Tile *t)
     const Schedule *s = e->schedule;
     if (s->pack_a != PACK_A_none) place_a(e, t);
     if (s->products && s->pack_a == PACK_A_none) t->a = widened_area(e);
-    if (s->pack_a != PACK_A_none && !s->a_first)
+    if (s->pack_a == PACK_A_tiles)
+        emit_pack_a_tiles(e, t);
+    else if (s->pack_a != PACK_A_none && !s->a_first)
         (s->products ? emit_pack_pairs_a : emit_pack_a)(e, t);
     emit_tiles(e, t);
+    if (s->finish_by_rows) finish_rows_of_sums(e, t);
 }
 
 static void emit_row_blocks(Emit *e, Tile *t)
@@ -76,28 +79,36 @@ static void emit_row_blocks(Emit *e, Tile *t)
     loop_close(e, &loop, NULL);
 }
 
-/* Axes that only a depends on, from order[at] on; with the copies that stand inside them, or without to finish sums. */
-typedef void RowWork(Emit *e, Tile *t);
-
-static void emit_rest(Emit *e, Tile *t, uint32_t at, bool with_copies, RowWork *inside)
+/* Axes that only a depends on, from order[at] on, with the copies that stand inside them. */
+static void emit_rest(Emit *e, Tile *t, uint32_t at)
 {
     const Schedule *s = e->schedule;
-    if (with_copies && at > s->packed_loops) emit_copies(e, at);
+    if (at > s->packed_loops) emit_copies(e, at);
     if (at == s->order_count) {
-        inside(e, t);
+        emit_row_blocks(e, t);
         return;
     }
     Axis axis = s->order[at];
     if (e->axis[axis.id - 1].bound) {
-        emit_rest(e, t, at + 1, with_copies, inside);
+        emit_rest(e, t, at + 1);
         return;
     }
     Loop loop;
     loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
-    emit_rest(e, t, at + 1, with_copies, inside);
+    emit_rest(e, t, at + 1);
     axis_release(e, axis);
     loop_close(e, &loop, NULL);
+}
+
+/* Inside of a loop over k: whether it is the first, and the last, of all points. */
+static void mark_ends(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, LLVMValueRef extent)
+{
+    emit_at(e, e->depth);
+    LLVMValueRef is_first = LLVMBuildICmp(e->builder, LLVMIntEQ, from, emit_i64(e, 0), "");
+    LLVMValueRef is_last = LLVMBuildICmp(e->builder, LLVMIntSGE, to, extent, "");
+    t->is_first = t->is_first ? LLVMBuildAnd(e->builder, t->is_first, is_first, "") : is_first;
+    t->is_last = t->is_last ? LLVMBuildAnd(e->builder, t->is_last, is_last, "") : is_last;
 }
 
 /* All tiles, for each block of the first inner reduction axis. */
@@ -106,7 +117,7 @@ static void emit_blocks(Emit *e, Tile *t)
     const Schedule *s = e->schedule;
     if (!s->k_block) {
         if (s->pack && !s->b_is_packed) (s->products ? emit_pack_pairs_b : emit_pack_b)(e, t);
-        emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
+        emit_rest(e, t, s->packed_loops);
         return;
     }
     Loop loop;
@@ -116,8 +127,9 @@ static void emit_blocks(Emit *e, Tile *t)
     t->from[axis] = loop.index;
     LLVMValueRef to = LLVMBuildAdd(e->builder, loop.index, emit_i64(e, s->k_block), "");
     t->to[axis] = emit_smaller(e, to, extent);
+    mark_ends(e, t, loop.index, to, extent);
     if (s->pack) (s->products ? emit_pack_pairs_b : emit_pack_b)(e, t);
-    emit_rest(e, t, s->packed_loops, true, emit_row_blocks);
+    emit_rest(e, t, s->packed_loops);
     loop_close(e, &loop, NULL);
 }
 
@@ -132,41 +144,20 @@ static void emit_group(Emit *e, Tile *t, uint32_t at)
     }
     Loop loop;
     Axis axis = t->k[at];
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, extent_of(e, axis)), 1, 0, NULL);
+    LLVMValueRef extent = emit_i64(e, extent_of(e, axis));
+    loop_open(e, &loop, emit_i64(e, 0), extent, 1, 0, NULL);
     axis_bind(e, axis, loop.index, e->depth);
+    mark_ends(e, t, loop.index, LLVMBuildAdd(e->builder, loop.index, emit_i64(e, 1), ""), extent);
     emit_group(e, t, at + 1);
     axis_release(e, axis);
     loop_close(e, &loop, NULL);
 }
 
-/* Rows by the axes that a depends on, from the task's first; columns from the group's first. */
-static void place_sums(Emit *e, Tile *t)
-{
-    const Schedule *s = e->schedule;
-    LLVMTypeRef byte = LLVMInt8TypeInContext(e->context),
-                element = type_of(e, e->kernel->scalar.at[s->of.sum.id].type, 1);
-    t->sums = (Area){.element = element};
-    emit_at(e, e->depth);
-    LLVMValueRef at = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
-    at = step_pointer(e, element, at, LLVMBuildNeg(e->builder, t->group, ""));
-    int64_t rows = s->sums_pitch;
-    t->sums.at.by[s->vector.id - 1] = 1;
-    for (uint32_t i = 0; i < e->kernel->axis.count; i++) {
-        if (!(s->of.m >> i & 1) || e->kernel->axis.at[i].extent == 1) continue;
-        t->sums.at.by[i] = rows;
-        LLVMValueRef back = LLVMBuildMul(e->builder, t->from[i], emit_i64(e, -rows), "");
-        at = step_pointer(e, element, at, back);
-        rows *= schedule_task_points(s, e->kernel, (Axis){i + 1});
-    }
-    t->sums.base = at;
-}
-
 static void emit_waiting_group(Emit *e, Tile *t)
 {
     place_sums(e, t);
-    clear_sums(e, t);
+    t->is_first = t->is_last = NULL;
     emit_group(e, t, 0);
-    emit_rest(e, t, e->schedule->packed_loops, false, finish_sums);
 }
 
 /* All rows of the task, for all groups. */

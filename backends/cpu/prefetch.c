@@ -165,11 +165,17 @@ void prefetch_finish(Emit *e, const Tile *t, int64_t rows)
 bool finish_is_far(const Emit *e)
 {
     const Schedule *s = e->schedule;
-    if (s->waits || !s->vector.id || s->k < LONG_ENOUGH) return false;
+    if (!s->vector.id || s->k < LONG_ENOUGH) return false;
     if (s->finish_looped) return true;
     Ahead ahead = plan_ahead(e);
     int64_t bytes = 0;
     for (uint32_t i = 0; i < ahead.count; i++)
         bytes += access_bytes(e->kernel, ahead.access[i]);
     return s->k <= LONG && bytes > e->target->schedule.l2;
+}
+
+void prefetch_elements(Emit *e, const Area *area, int64_t plus, int64_t count)
+{
+    for (int64_t to = 0; to < count; to += LINE / 4)
+        prefetch_line(e, area_element(e, area, plus + to), 1);
 }

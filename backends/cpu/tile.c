@@ -41,7 +41,7 @@ typedef struct Columns {
     Area panel;
 } Columns;
 
-static LLVMValueRef load_lanes(Emit *e, const Area *area, int64_t plus, uint32_t width)
+LLVMValueRef load_lanes(Emit *e, const Area *area, int64_t plus, uint32_t width)
 {
     LLVMTypeRef of = area->element;
     if (width > 1) of = LLVMVectorType(of, width);
@@ -290,14 +290,27 @@ static void finish_tile(Emit *e, const Rows *rows, Columns *columns, LLVMValueRe
     e->kept[e->schedule->of.sum.id] = (Kept){0};
 }
 
+/* Of the first part of k there are none yet: masked, as a choice a sum would become a branch a sum.  Those of the next tile are called
+ * up. */
 static void load_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
 {
     const Schedule *s = e->schedule;
+    const Tile *t = rows->tile;
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->context), of = LLVMTypeOf(sum[0]);
+    LLVMTypeRef bits = s->width > 1 ? LLVMVectorType(i32, s->width) : i32;
+    int64_t next = s->pack_a == PACK_A_tiles ? rows->count * s->sums_pitch : t->column;
+    LLVMValueRef any = LLVMBuildNot(e->builder, t->is_first, "");
+    any = spread(e, LLVMBuildSExt(e->builder, any, i32, ""), s->width);
     for (uint32_t r = 0; r < rows->count; r++) {
         select_row(e, r);
-        for (uint32_t v = 0; v < s->vectors; v++)
-            sum[r * s->vectors + v] =
-                load_lanes(e, &rows->tile->sums, v * (int64_t)s->width, s->width);
+        for (uint32_t v = 0; v < s->vectors; v++) {
+            LLVMValueRef *to = &sum[r * s->vectors + v];
+            LLVMValueRef before = load_lanes(e, &t->sums, v * (int64_t)s->width, s->width);
+            before = LLVMBuildBitCast(e->builder, before, bits, "");
+            before = LLVMBuildAnd(e->builder, before, any, "");
+            *to = LLVMBuildBitCast(e->builder, before, of, "");
+        }
+        prefetch_elements(e, &t->sums, next, t->column);
     }
     select_row(e, 0);
 }
@@ -310,7 +323,7 @@ static void store_sums(Emit *e, const Rows *rows, LLVMValueRef *sum)
         select_row(e, r);
         for (uint32_t v = 0; v < s->vectors; v++) {
             LLVMValueRef to = area_element(e, &rows->tile->sums, v * (int64_t)s->width);
-            LLVMBuildStore(e->builder, sum[r * s->vectors + v], to);
+            LLVMSetAlignment(LLVMBuildStore(e->builder, sum[r * s->vectors + v], to), 4);
         }
     }
     select_row(e, 0);
@@ -356,12 +369,44 @@ static void sum_runs(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *
     release_k(e, rows->tile);
 }
 
+/* What follows the sums, or they wait: for the next part of k, or for the rest of their rows. */
+static void finish_or_wait(Emit *e, const Rows *rows, Columns *columns, LLVMValueRef *sum)
+{
+    const Schedule *s = e->schedule;
+    Loop last, others;
+    if (s->finish_by_rows) {
+        store_sums(e, rows, sum);
+        return;
+    }
+    if (!s->waits) {
+        finish_tile(e, rows, columns, sum);
+        return;
+    }
+    emit_at(e, e->depth);
+    loop_open_if(e, &others, LLVMBuildNot(e->builder, rows->tile->is_last, ""));
+    store_sums(e, rows, sum);
+    loop_close(e, &others, NULL);
+    loop_open_if(e, &last, rows->tile->is_last);
+    finish_tile(e, rows, columns, sum);
+    loop_close(e, &last, NULL);
+}
+
+static void prefetch_what_follows(Emit *e, const Rows *rows)
+{
+    Loop last;
+    if (!finish_is_far(e)) return;
+    if (e->schedule->waits) loop_open_if(e, &last, rows->tile->is_last);
+    prefetch_finish(e, rows->tile, rows->block);
+    if (e->schedule->waits) loop_close(e, &last, NULL);
+    emit_at(e, e->depth);
+}
+
 static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
 {
     const Schedule *s = e->schedule;
     Type type = e->kernel->scalar.at[s->of.sum.id].type;
     LLVMValueRef sum[MAX_CARRIED];
-    if (finish_is_far(e)) prefetch_finish(e, rows->tile, rows->block);
+    prefetch_what_follows(e, rows);
     for (uint32_t i = 0; i < rows->count * s->vectors; i++)
         sum[i] = LLVMConstNull(type_of(e, type, s->width));
     if (s->waits) load_sums(e, rows, sum);
@@ -371,10 +416,7 @@ static void sum_in_registers(Emit *e, const Rows *rows, Columns *columns)
         sum_pairs(e, rows->tile, &columns->panel, rows->count, sum);
     else
         sum_runs(e, rows, columns, sum);
-    if (s->waits)
-        store_sums(e, rows, sum);
-    else
-        finish_tile(e, rows, columns, sum);
+    finish_or_wait(e, rows, columns, sum);
 }
 
 /* The tile at the point that all parallel axes are bound to. */
@@ -413,7 +455,6 @@ static void tile_of_panel(Emit *e, Tile *t, LLVMValueRef index, void *user)
     emit_tile(e, user, index);
 }
 
-/* The panels stream from the second-level cache while the rows stay in the first: the other way round was slower. */
 static void emit_panels(Emit *e, Rows *rows)
 {
     Tile *t = rows->tile;
@@ -472,29 +513,33 @@ static void emit_parts(Emit *e, Rows *rows)
     emit_panels(e, rows);
 }
 
-static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64_t block)
+/* index: of the panel at hand, where its loop is around those of the tiles; NULL: it is inside. */
+static void run_rows(Emit *e, Tile *t, LLVMValueRef from, LLVMValueRef to, int64_t block,
+                     LLVMValueRef index)
 {
     Loop loop;
     Axis axis = e->schedule->tile[0].axis;
+    Area a = t->a;
     int64_t first, last;
     if (is_known(from, &first) && is_known(to, &last) && first >= last) return;
     Rows rows = rows_of(e, t, block);
     loop_open_checked(e, &loop, from, to, e->schedule->tile[0].block);
     axis_bind(e, axis, loop.index, e->depth);
-    emit_parts(e, &rows);
+    if (e->schedule->pack_a == PACK_A_tiles) t->a = packed_tile(e, t, loop.index);
+    if (index)
+        emit_tile(e, &rows, index);
+    else
+        emit_parts(e, &rows);
+    t->a = a;
     axis_release(e, axis);
     loop_close(e, &loop, NULL);
 }
 
 /* Whole tiles, then what is left of the axis, or of the task's equal share of it, in one smaller tile. */
-void emit_tiles(Emit *e, Tile *t)
+static void emit_all_rows(Emit *e, Tile *t, LLVMValueRef index, void *user)
 {
+    (void)user;
     const Schedule *s = e->schedule;
-    if (!s->tile_count) {
-        Rows rows = rows_of(e, t, 1);
-        emit_parts(e, &rows);
-        return;
-    }
     for (uint32_t i = 1; i < s->tile_count; i++)
         axis_bind(e, s->tile[i].axis, emit_i64(e, 0), 0);
     Axis axis = s->tile[0].axis;
@@ -502,65 +547,29 @@ void emit_tiles(Emit *e, Tile *t)
     int64_t each = schedule_task_points(s, e->kernel, axis) % block; /* task's, all alike */
     int64_t rest = each ? each : extent % block;
     if (!rest) {
-        run_rows(e, t, t->rows, t->rows_to, block);
+        run_rows(e, t, t->rows, t->rows_to, block, index);
     } else {
         emit_at(e, e->depth);
         LLVMValueRef full = emit_i64(e, extent - rest);
         if (each) full = LLVMBuildSub(e->builder, t->to[axis.id - 1], emit_i64(e, rest), "");
         LLVMValueRef full_to = emit_smaller(e, t->rows_to, full);
-        run_rows(e, t, t->rows, full_to, block);
+        run_rows(e, t, t->rows, full_to, block, index);
         emit_at(e, e->depth);
-        run_rows(e, t, emit_larger(e, t->rows, full), t->rows_to, rest);
+        run_rows(e, t, emit_larger(e, t->rows, full), t->rows_to, rest, index);
     }
     for (uint32_t i = 1; i < s->tile_count; i++)
         axis_release(e, s->tile[i].axis);
 }
 
-/* --- sums that wait --------------------------------------------------------------------------------------------------------- */
-
-void clear_sums(Emit *e, Tile *t)
+/* Packed tile by tile, rows stream past a panel of b that stays in the first-level cache; else panels past the rows of a tile. */
+void emit_tiles(Emit *e, Tile *t)
 {
     const Schedule *s = e->schedule;
-    Loop loop;
-    LLVMTypeRef byte = LLVMInt8TypeInContext(e->context),
-                of = type_of(e, e->kernel->scalar.at[s->of.sum.id].type, s->width);
-    emit_at(e, e->depth);
-    LLVMValueRef first = step_pointer(e, byte, e->scratch, emit_i64(e, s->sums_offset));
-    loop_open(e, &loop, emit_i64(e, 0), emit_i64(e, s->sums_elements), s->width, 0, NULL);
-    LLVMValueRef at = step_pointer(e, t->sums.element, first, loop.index);
-    LLVMBuildStore(e->builder, LLVMConstNull(of), at);
-    loop_close(e, &loop, NULL);
-}
-
-static void finish_lanes(Emit *e, VectorLoop *loop)
-{
-    finish_vector(e, load_lanes(e, &((Tile *)loop->user)->sums, 0, loop->width));
-    e->kept[e->schedule->of.sum.id] = (Kept){0};
-}
-
-static void finish_row(Emit *e, Tile *t, uint32_t at)
-{
-    const Schedule *s = e->schedule;
-    if (at == s->tile_count) {
-        vector_loop(e, &(VectorLoop){.axis = s->vector,
-                                     .from = t->group,
-                                     .to = t->group_to,
-                                     .extent = t->extent,
-                                     .width = s->finish_paired ? 2 * s->width : s->width,
-                                     .body = finish_lanes,
-                                     .user = t});
-        return;
-    }
-    Loop loop;
-    Axis axis = s->tile[at].axis;
-    loop_open(e, &loop, t->from[axis.id - 1], t->to[axis.id - 1], 1, 0, NULL);
-    axis_bind(e, axis, loop.index, e->depth);
-    finish_row(e, t, at + 1);
-    axis_release(e, axis);
-    loop_close(e, &loop, NULL);
-}
-
-void finish_sums(Emit *e, Tile *t)
-{
-    finish_row(e, t, 0);
+    Rows single = rows_of(e, t, 1);
+    if (s->pack_a == PACK_A_tiles)
+        each_panel(e, t, emit_all_rows, NULL);
+    else if (s->tile_count)
+        emit_all_rows(e, t, NULL, NULL);
+    else
+        emit_parts(e, &single);
 }

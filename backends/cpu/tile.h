@@ -4,7 +4,7 @@
  * computes.
  *
  * Packed b: panels of `vectors * width` neighbours of the vector axis, [panel][k][lane], k counting all points of the
- * inner reduction axes in their order.  Packed a: [row][k] or [k][row].  Sums that wait: [row][column].
+ * inner reduction axes in their order.  Packed a: [row][k] or [k][row], or as panels are, [tile][k][row].  Sums that wait: [row][column].
  *
  * Factors of bf16 or bytes that are multiplied by more than one (Schedule.products): b [panel][k / 2][lane][2], a [row][k] or, widened,
  * as it lies in memory. */
@@ -43,6 +43,7 @@ typedef struct Tile {
     LLVMValueRef group, group_to; /* what is packed: a range of the vector axis */
     bool is_inside;               /* the panel at hand ends before the axis does */
     LLVMValueRef rows, rows_to;   /* a range of the first tile axis, if there is one */
+    LLVMValueRef is_first, is_last; /* i1: where sums wait, of the parts of k */
     Area a, sums;
 } Tile;
 
@@ -62,6 +63,9 @@ void emit_pack_b(Emit *e, Tile *t);
 LLVMValueRef before_block(Emit *e, const Tile *t, LLVMTypeRef element, LLVMValueRef base,
                           int64_t stride);
 void emit_pack_a(Emit *e, Tile *t);
+/* pack_tiles.c: a tile by tile; what the tile whose first row is `first` reads of it. */
+void emit_pack_a_tiles(Emit *e, Tile *t);
+Area packed_tile(Emit *e, const Tile *t, LLVMValueRef first);
 /* Binds the inner reduction axes, all at 0, and gives the runs their ranges; releases them. */
 void bind_k(Emit *e, const Tile *t, Runs *runs);
 void release_k(Emit *e, const Tile *t);
@@ -70,6 +74,8 @@ void release_k(Emit *e, const Tile *t);
 void prefetch_step(Emit *e, const Tile *t);
 void prefetch_next_rows(Emit *e, Tile *t);
 void prefetch_finish(Emit *e, const Tile *t, int64_t rows);
+/* So many elements of scratch, `plus` elements on. */
+void prefetch_elements(Emit *e, const Area *area, int64_t plus, int64_t count);
 bool finish_is_far(const Emit *e); /* ... which pays if its sums take long enough */
 /* widen.c: a factor of bytes as i16, in the order in which it lies, and where it is. */
 void emit_widened_copy(Emit *e, const BoxCopy *copy);
@@ -108,14 +114,15 @@ void each_panel(Emit *e, Tile *t, PanelBody *body, void *user);
 /* Steps over k in a pass of the loop of a tile, so that the instructions of the loop itself are few beside theirs: on a shared Zen 3 tiles
  * of 6 x 2 were 10% slower with one step.  divisor: of the points of k; may_rest: some may be left over. */
 uint32_t steps_of_pass(uint32_t rows, uint32_t vectors, int64_t divisor, bool may_rest);
+LLVMValueRef load_lanes(Emit *e, const Area *area, int64_t plus, uint32_t width);
+/* sums.c: where those of a group of panels wait; after the last part of k, what follows those of the rows at hand, row by row. */
+void place_sums(Emit *e, Tile *t);
+void finish_rows_of_sums(Emit *e, Tile *t);
 /* All tiles of the rows from `rows` to `rows_to` and of the group of panels. */
 void emit_tiles(Emit *e, Tile *t);
 /* One vector of sums, or two side by side. */
 LLVMValueRef side_by_side(Emit *e, const LLVMValueRef *sum, uint32_t count);
 /* What follows the sum, with this vector of sums at what the axes are bound to. */
 void finish_vector(Emit *e, LLVMValueRef sum);
-/* Clears the sums of a group of panels; does what follows them. */
-void clear_sums(Emit *e, Tile *t);
-void finish_sums(Emit *e, Tile *t);
 
 #endif

@@ -18,7 +18,8 @@
 
 static inline void *list_grow(Arena *arena, const void *at, size_t size, uint32_t count, uint32_t *room)
 {
-    uint32_t more = *room ? *room * 2 : 8;
+    uint32_t first = size > 256 ? 1 : 8; /* lists of what is large are short: a kernel stores one value, as a rule */
+    uint32_t more = *room ? *room * 2 : first;
     void *block = arena_alloc(arena, size * more); /* may leave by a jump, and the list is used again */
     *room = more;
     if (count) memcpy(block, at, size * count);

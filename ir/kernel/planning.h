@@ -58,10 +58,20 @@ int64_t plan_box_bytes(const Schedule *s);
 int plan_range(const Planning *p, const Contraction *of, Axis row);
 int plan_wanted(const Planning *p, const Schedule *s);
 
+/* Whether the rows of a tile, where they lie, fall on fewer sets of the first-level cache than hold them. */
+bool plan_rows_collide(const Planning *p, Scalar a, const Schedule *s);
+
+/* schedule_tiles.c: whether a is worth packing tile by tile, and how much of both factors at a time. */
+bool plan_tiles(const Planning *p, const Candidate *c, const Schedule *s);
+int64_t plan_tiles_block(const Planning *p, const Schedule *s);
+int64_t plan_tiles_panels(const Planning *p, const Schedule *s);
+int64_t plan_tiles_rows(const Planning *p, const Schedule *s);
+
 /* schedule_tasks.c */
 void plan_tasks(const Planning *p, const Candidate *c, Schedule *s);
 void plan_fit_panels(const Planning *p, Schedule *s);
 int64_t plan_reserve(Schedule *s, int64_t bytes);
+void plan_place_sums(const Planning *p, Schedule *s); /* that wait */
 
 /* schedule_pairs.c */
 double tiles_step_cost(uint32_t rows, uint32_t vectors);

@@ -546,8 +546,8 @@ void schedule_print(Text *out, const Schedule *s)
         print_blocks(out, "tile", s->tile, s->tile_count);
         text_add(out, "  rows %u, vectors %u, panels %u, pack %d, transposed %d, rows first %d\n",
                  s->rows, s->vectors, s->panels, s->pack, s->pack_transposed, s->rows_first);
-        text_add(out, "  finish %d, copies %u, a %d by %" PRId64 "\n", s->finish_looped,
-                 s->copy_count, s->pack_a, s->a_rows);
+        text_add(out, "  finish %d %d, copies %u, a %d by %" PRId64 "\n", s->finish_looped,
+                 s->finish_by_rows, s->copy_count, s->pack_a, s->a_rows);
         text_add(out, "  k %" PRId64 ", around %u, block %" PRId64 "\n", s->k, s->k_outer,
                  s->k_block);
         if (s->range || s->wanted) text_add(out, "  range %d, wanted %d\n", s->range, s->wanted);

@@ -67,8 +67,14 @@ typedef struct BoxCopy {
 } BoxCopy;
 
 /* Factor a in scratch: not at all, with k innermost, or with the first tile axis innermost; or read along an axis of the tile, with k
- * innermost in scratch (pairs). */
-typedef enum PackA { PACK_A_none, PACK_A_along_k, PACK_A_along_rows, PACK_A_transposed } PackA;
+ * innermost in scratch (pairs); or the rows of each tile innermost, then k: [tile][k][row]. */
+typedef enum PackA {
+    PACK_A_none,
+    PACK_A_along_k,
+    PACK_A_along_rows,
+    PACK_A_transposed,
+    PACK_A_tiles
+} PackA;
 
 typedef struct Schedule {
     bool contraction;
@@ -111,10 +117,12 @@ typedef struct Schedule {
                           * reads it in place) */
     bool b_is_packed; /* ... where an earlier run of the kernel has left it */
     PackA pack_a;
+    bool a_transposed; /* PACK_A_tiles: read along the innermost k axis and transposed */
     int64_t
         a_rows; /* points of the first tile axis that are packed, or stay in the cache, at a time */
     bool
         finish_looped; /* what follows the sum is much: a loop over the rows of a tile, not code for each */
+    bool finish_by_rows; /* ... and runs row by row, when all tiles of a block of rows are done */
     bool finish_paired; /* two vectors side by side at a time */
     uint32_t copy_count;
     BoxCopy copy[2];
@@ -138,7 +146,7 @@ typedef struct Schedule {
     int64_t a_offset;    /* bytes into scratch */
     int64_t a_pitch;     /* elements from one row of packed a, or point of k, to the next */
     int64_t sums_offset; /* bytes into scratch */
-    int64_t sums_pitch, sums_elements; /* of a row of sums; of all */
+    int64_t sums_pitch; /* elements from one row of sums to the next */
     int64_t scratch;                   /* bytes a thread */
     /* Minimal filtering: the tiles of `at_once` images, or of `tile_rows` rows of tiles of one, are turned, multiplied and turned back
      * before the next.  In scratch are the points under the tiles of one image [row][column][channel], and 36 planes each of turned images [tile][channel], of turned taps [channel][filter] or, for the

@@ -21,6 +21,7 @@
 #define WAYS 6    /* lines that a set holds of one factor, beside those of the other */
 #define PITCH_APART                                                                                \
     16 /* elements that keep rows of packed a from falling on the same sets of the cache */
+#define FEW_PANELS  4 /* side by side: what follows their sums gains nothing from being together */
 #define FINISH_MANY 160   /* operations on the sums of a tile that are code of their own, at most */
 #define TILE_STEP   0.4   /* cycles of a step over k beside its loads and products */
 #define ISSUE       3.3   /* instructions a cycle, as fitted to tiles of AVX2 on a shared Zen 3 */
@@ -226,8 +227,7 @@ double plan_finish_cost(const Planning *p, const Candidate *c)
     return cost;
 }
 
-/* Whether the rows of a tile, where they lie, fall on fewer sets of the first-level cache than hold them. */
-static bool rows_collide(const Planning *p, Scalar a, const Schedule *s)
+bool plan_rows_collide(const Planning *p, Scalar a, const Schedule *s)
 {
     const bool *needed = kernel_needed(p->kernel, a, p->arena);
     for (uint32_t i = 1; i <= a.id; i++) {
@@ -245,7 +245,7 @@ static bool rows_collide(const Planning *p, Scalar a, const Schedule *s)
 static double collision_cost(const Planning *p, const Candidate *c, const Schedule *s,
                              double panels)
 {
-    if (!plan_reads_along(p, c->of.a, p->inner_k) || !rows_collide(p, c->of.a, s)) return 0;
+    if (!plan_reads_along(p, c->of.a, p->inner_k) || !plan_rows_collide(p, c->of.a, s)) return 0;
     int64_t fitting = p->target->l2 / 2 / (4 * p->k * c->vectors * p->target->lanes);
     int64_t groups = plan_ceiling((int64_t)panels, fitting < 1 ? 1 : fitting);
     return (double)(plan_points(p, c->of.m) * p->k * groups) * PACK_ROWS;
@@ -353,13 +353,14 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     s->panels = 1;
     s->pack = s->width > 1 && (c->reading != READ_contiguous ||
                                (tiles >= 4 && columns > 1 && !lies_close(p, c, s)) ||
-                               (tiles > 1 && is_computed(p, c->of.b)));
-    if (p->choice.pack_b && s->width > 1 && c->reading == READ_contiguous)
+                               (tiles > 1 && is_computed(p, c->of.b)) || s->pack_a);
+    if (!s->pack_a && p->choice.pack_b && s->width > 1 && c->reading == READ_contiguous)
         s->pack = p->choice.pack_b == 2;
     s->pack_transposed = s->pack && c->reading == READ_transposed;
     if (!s->pack) return;
-    int64_t fitting =
-        p->choice.panels ? p->choice.panels : p->target->l2 / 2 / (column ? column : 1);
+    int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
+    if (s->pack_a) fitting = plan_tiles_panels(p, s);
+    if (p->choice.panels) fitting = p->choice.panels;
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
 }
 
@@ -377,15 +378,14 @@ static bool are_scattered(const Planning *p, const Schedule *s)
  * apart, so few rows at a time that they stay in the caches while all panels read them. */
 static void choose_rows(const Planning *p, Schedule *s)
 {
-    s->pack_a = PACK_A_none;
     if (!s->tile_count) return;
     int64_t whole = s->rows / s->tile[0].block;
     bool is_wanted = p->choice.pack_a == 2;
     /* Of one point of k there is nothing to bring together. */
-    if ((s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 && !plan_has_guards(p, s->of.a) &&
-        p->choice.pack_a != 1) {
+    if (!s->pack_a && (s->panels > 1 || s->waits) && s->width > 1 && p->k > 1 &&
+        !plan_has_guards(p, s->of.a) && p->choice.pack_a != 1) {
         if (plan_reads_along(p, s->of.a, p->inner_k)) {
-            if (is_wanted || is_computed(p, s->of.a) || rows_collide(p, s->of.a, s))
+            if (is_wanted || is_computed(p, s->of.a) || plan_rows_collide(p, s->of.a, s))
                 s->pack_a = PACK_A_along_k;
         } else if (s->tile_count == 1 && plan_reads_along(p, s->of.a, s->tile[0].axis) &&
                    (is_wanted || are_scattered(p, s))) {
@@ -396,6 +396,7 @@ static void choose_rows(const Planning *p, Schedule *s)
     int64_t fitting = p->target->l2 / 16 / (4 * s->k * whole);
     s->a_rows = fitting / block * block;
     if (s->pack_a == PACK_A_along_rows) s->a_rows = block;
+    if (s->pack_a == PACK_A_tiles) s->a_rows = plan_tiles_rows(p, s);
     if (s->a_rows < block) s->a_rows = block;
     if (s->a_rows > extent) s->a_rows = plan_ceiling(extent, block) * block;
 }
@@ -461,21 +462,28 @@ int64_t plan_reserve(Schedule *s, int64_t bytes)
     return at;
 }
 
+void plan_place_sums(const Planning *p, Schedule *s)
+{
+    int64_t rows = 1;
+    for (uint32_t i = 0; i < p->kernel->axis.count; i++)
+        if (s->of.m >> i & 1) rows *= schedule_task_points(s, p->kernel, (Axis){i + 1});
+    s->sums_pitch = (int64_t)s->panels * s->vectors * s->width + PITCH_APART;
+    s->sums_offset = plan_reserve(s, rows * s->sums_pitch * 4);
+}
+
 /* Where in scratch everything lies; vectors may be written past the end of what is packed. */
 static void place_scratch(const Planning *p, Schedule *s)
 {
     Type type = p->kernel->scalar.at[s->of.b.id].type;
     int64_t bytes = type_is_float(type) ? 4 : type_info[type].bytes, column = s->vectors * s->width;
     if (s->pack) plan_reserve(s, (s->panels * s->k + s->width) * column * bytes);
-    if (s->waits) {
-        int64_t rows = 1;
-        for (uint32_t i = 0; i < p->kernel->axis.count; i++)
-            if (s->of.m >> i & 1) rows *= schedule_task_points(s, p->kernel, (Axis){i + 1});
-        s->sums_pitch = s->panels * column;
-        s->sums_elements = rows * s->sums_pitch;
-        s->sums_offset = plan_reserve(s, s->sums_elements * 4);
-    }
+    if (s->waits) plan_place_sums(p, s);
     if (s->pack_a == PACK_A_none) return;
+    if (s->pack_a == PACK_A_tiles) {
+        s->a_pitch = s->rows;
+        s->a_offset = plan_reserve(s, (s->a_rows * s->k + (s->rows + 1) * s->width) * 4);
+        return;
+    }
     bool along_k = s->pack_a == PACK_A_along_k;
     int64_t rows = s->a_rows * (s->rows / s->tile[0].block);
     s->a_pitch = along_k ? s->k + PITCH_APART : plan_ceiling(rows, s->width) * s->width;
@@ -511,6 +519,18 @@ bool plan_finishes_in_pairs(const Planning *p, const Schedule *s)
     return operations >= MANY_OPERATIONS || schedule_stores_bytes(p->kernel);
 }
 
+/* Where much follows sums that wait side by side, and each row of it lies along memory. */
+static bool finishes_by_rows(const Planning *p, const Schedule *s)
+{
+    if (!s->waits || !s->finish_looped || !s->tile_count || s->panels < FEW_PANELS) return false;
+    for (uint32_t i = 0; i < p->kernel->store.count; i++) {
+        int64_t step;
+        if (!access_step(p->kernel, &p->kernel->store.at[i].at, s->vector, &step) || step != 1)
+            return false;
+    }
+    return true;
+}
+
 /* Everything but the axes and the register tile.  Where copies without guards would hold more than the cache, as a weight gradient's
  * of a whole batch, the outermost reduction axis may go around them. */
 static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
@@ -523,6 +543,10 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     if (s.tile_count == 1) s.range = plan_range(p, &s.of, s.tile[0].axis);
     s.wanted = plan_wanted(p, &s);
     bool is_cut = !s.range && !s.wanted;
+    if (!is_outer && plan_tiles(p, best, &s)) {
+        s.pack_a = PACK_A_tiles;
+        s.a_transposed = plan_reads_along(p, s.of.a, p->inner_k);
+    }
     if (is_outer && is_cut) plan_outer(p, &s);
     if (!is_outer && is_cut) plan_cut(p, best, &s);
     choose_packing(p, best, &s);
@@ -533,6 +557,7 @@ static Schedule settle(const Planning *p, const Candidate *best, bool is_outer)
     choose_rows(p, &s);
     s.finish_looped = plan_finishes_in_loop(p, &s);
     s.finish_paired = plan_finishes_in_pairs(p, &s);
+    s.finish_by_rows = finishes_by_rows(p, &s);
     place_scratch(p, &s);
     schedule_copies(p->kernel, &s, p->target, p->arena);
     plan_copied_blocks(p, &s);

@@ -63,6 +63,10 @@ static void cut_far(const Planning *p, Schedule *s)
 {
     bool is_long = p->k * s->vectors * s->width * 4 > p->target->l2 / 2;
     int64_t block = p->choice.k_block ? p->choice.k_block : CUT_PER_LANE * p->target->lanes;
+    if (s->pack_a == PACK_A_tiles) {
+        if (plan_tiles_block(p, s) < p->k) cut_into(p, s, plan_tiles_block(p, s));
+        return;
+    }
     if (!s->vector.id || s->tile_count != 1) return;
     if (p->k < (p->choice.k_block ? block + 1 : CUT_FROM * block)) return;
     if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return;

@@ -142,16 +142,6 @@ static void cut_k(const Planning *p, Schedule *s)
     s->panels = (uint32_t)plan_ceiling(plan_extent(p, s->vector), (int64_t)s->vectors * s->width);
 }
 
-static void place_sums(const Planning *p, Schedule *s)
-{
-    int64_t rows = 1;
-    for (uint32_t i = 0; i < p->kernel->axis.count; i++)
-        if (s->of.m >> i & 1) rows *= schedule_task_points(s, p->kernel, (Axis){i + 1});
-    s->sums_pitch = (int64_t)s->panels * s->vectors * s->width;
-    s->sums_elements = rows * s->sums_pitch;
-    s->sums_offset = plan_reserve(s, s->sums_elements * 4);
-}
-
 static void place_b(Schedule *s)
 {
     int64_t column = (int64_t)s->vectors * s->width;
@@ -223,7 +213,7 @@ Schedule settle_pairs(const Planning *p, const Candidate *best)
     plan_fit_panels(p, &s);
     s.depth = depth_of(p, &s);
     if (s.pack) place_b(&s);
-    if (s.waits) place_sums(p, &s);
+    if (s.waits) plan_place_sums(p, &s);
     choose_a(p, best, &s);
     s.finish_paired = p->products == PRODUCTS_integers && plan_finishes_in_pairs(p, &s);
     s.finish_looped = p->products == PRODUCTS_tiles || plan_finishes_in_loop(p, &s);

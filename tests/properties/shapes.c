@@ -21,7 +21,7 @@ static const char *ask(Kit *kit, const Graph *graph, const Node *node, uint32_t 
 
 static void check_refusals(Kit *kit, const Graph *graph, const Node *node)
 {
-    TypedShape operand[8];
+    TypedShape operand[8] = {0};
     uint32_t count = node->argument_count;
     const char *name = op_info[node->op].name;
     for (uint32_t i = 0; i < count; i++)

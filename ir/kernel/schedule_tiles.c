@@ -1,0 +1,56 @@
+/* Products of two large factors: both are packed in the order in which tiles read them, a block of k after the other, so that nothing but
+ * stretches of memory is read, whatever the factors' layout.  A panel of b stays in the first-level cache while all tiles of a block of rows
+ * read it, and that block of a in the second (Goto, van de Geijn: Anatomy of High-Performance Matrix Multiplication, 2008). */
+#include "ir/kernel/planning.h"
+
+#define LEAST_PANELS                                                                               \
+    8 /* that read an element of a which lies along k: packing it is a few percent of their products */
+#define LEAST_PANELS_FAR                                                                           \
+    4                 /* ... which lies along the rows, so that each step over k is another line */
+#define LEAST_TILES 8 /* that read an element of b */
+#define LEAST_K     48
+#define LONG_FAR    384
+#define LONG        512
+#define MOST_B      3 /* times the second-level cache: the packed panels of a block of k */
+
+static bool lies_in_order(const Planning *p, const Schedule *s, bool *is_far)
+{
+    *is_far = !plan_reads_along(p, s->of.a, p->inner_k);
+    return !*is_far || plan_reads_along(p, s->of.a, s->tile[0].axis);
+}
+
+bool plan_tiles(const Planning *p, const Candidate *c, const Schedule *s)
+{
+    bool is_far, is_wanted = p->choice.pack_a == 3;
+    if (p->products || s->width == 1 || s->tile_count != 1 || s->range || s->wanted) return false;
+    if ((p->choice.pack_a && !is_wanted) || p->k < LEAST_K || c->reading == READ_single)
+        return false;
+    if (!lies_in_order(p, s, &is_far)) return false;
+    if (!is_wanted && p->k < (is_far ? LONG_FAR : LONG)) return false;
+    if (!is_wanted && !is_far && !plan_rows_collide(p, s->of.a, s)) return false;
+    if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return false;
+    int64_t panels = plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
+    int64_t tiles = plan_extent(p, s->tile[0].axis) / s->tile[0].block;
+    return tiles >= LEAST_TILES && panels >= (is_far ? LEAST_PANELS_FAR : LEAST_PANELS);
+}
+
+/* Points of k: a panel of them takes three quarters of the first-level cache. */
+int64_t plan_tiles_block(const Planning *p, const Schedule *s)
+{
+    int64_t most = p->target->l1 * 3 / 4 / (4 * s->vectors * s->width);
+    if (p->choice.k_block) most = p->choice.k_block;
+    return plan_ceiling(p->k, plan_ceiling(p->k, most));
+}
+
+int64_t plan_tiles_panels(const Planning *p, const Schedule *s)
+{
+    int64_t fitting = p->target->l2 * MOST_B / (4 * s->k * s->vectors * s->width);
+    return fitting > 1 ? fitting : 1;
+}
+
+/* An eighth of the second-level cache, where panels pass, too, and what others run on this core. */
+int64_t plan_tiles_rows(const Planning *p, const Schedule *s)
+{
+    int64_t tiles = p->target->l2 / 8 / (4 * s->k * s->tile[0].block);
+    return (tiles > 1 ? tiles : 1) * s->tile[0].block;
+}
