@@ -130,10 +130,11 @@ static void propose_rest(Search *s)
 {
     for (uint32_t way = 1; way <= 2; way++) {
         vary(s, offsetof(ScheduleChoice, pack_b), way);
-        vary(s, offsetof(ScheduleChoice, pack_a), way);
+        vary(s, offsetof(ScheduleChoice, pack_a), way + 1);
         vary(s, offsetof(ScheduleChoice, around), way);
         vary(s, offsetof(ScheduleChoice, split), way);
     }
+    vary(s, offsetof(ScheduleChoice, pack_a), 1);
     vary(s, offsetof(ScheduleChoice, order), 2);
     vary(s, offsetof(ScheduleChoice, panels), 1);
     vary(s, offsetof(ScheduleChoice, panels), s->own.panels / 2);

@@ -3,35 +3,35 @@
  * read it, and that block of a in the second (Goto, van de Geijn: Anatomy of High-Performance Matrix Multiplication, 2008). */
 #include "ir/kernel/planning.h"
 
-#define LEAST_PANELS                                                                               \
-    8 /* that read an element of a which lies along k: packing it is a few percent of their products */
-#define LEAST_PANELS_FAR                                                                           \
-    4                 /* ... which lies along the rows, so that each step over k is another line */
-#define LEAST_TILES 8 /* that read an element of b */
-#define LEAST_K     48
-#define LONG_FAR    384
-#define LONG        512
-#define MOST_B      3 /* times the second-level cache: the packed panels of a block of k */
+#define LEAST_PANELS 4   /* that read an element of a, from which packing it pays */
+#define LEAST_TILES  8   /* ... of b */
+#define LONG_FAR     384 /* k, if each step over it is another line of a; else */
+#define LONG         512 /* ... and if rows of a tile fall on the same sets of the first-level cache */
+#define MOST_B       3   /* times the second-level cache: the packed panels of a block of k */
 
+/* Along k, or along the rows of tiles. */
 static bool lies_in_order(const Planning *p, const Schedule *s, bool *is_far)
 {
     *is_far = !plan_reads_along(p, s->of.a, p->inner_k);
     return !*is_far || plan_reads_along(p, s->of.a, s->tile[0].axis);
 }
 
+/* Few panels or tiles read what is packed of the other factor; where it lies well, packing pays for long products alone. */
+static bool are_worth(const Planning *p, const Schedule *s, bool is_far)
+{
+    int64_t panels = plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
+    int64_t tiles = plan_extent(p, s->tile[0].axis) / s->tile[0].block;
+    if (tiles < LEAST_TILES || panels < LEAST_PANELS) return false;
+    return p->k >= (is_far ? LONG_FAR : LONG) && (is_far || plan_rows_collide(p, s->of.a, s));
+}
+
 bool plan_tiles(const Planning *p, const Candidate *c, const Schedule *s)
 {
     bool is_far, is_wanted = p->choice.pack_a == 3;
     if (p->products || s->width == 1 || s->tile_count != 1 || s->range || s->wanted) return false;
-    if ((p->choice.pack_a && !is_wanted) || p->k < LEAST_K || c->reading == READ_single)
-        return false;
-    if (!lies_in_order(p, s, &is_far)) return false;
-    if (!is_wanted && p->k < (is_far ? LONG_FAR : LONG)) return false;
-    if (!is_wanted && !is_far && !plan_rows_collide(p, s->of.a, s)) return false;
+    if (c->reading == READ_single || !lies_in_order(p, s, &is_far)) return false;
     if (plan_has_guards(p, s->of.a) || plan_has_guards(p, s->of.b)) return false;
-    int64_t panels = plan_ceiling(plan_extent(p, s->vector), s->vectors * s->width);
-    int64_t tiles = plan_extent(p, s->tile[0].axis) / s->tile[0].block;
-    return tiles >= LEAST_TILES && panels >= (is_far ? LEAST_PANELS_FAR : LEAST_PANELS);
+    return is_wanted || (!p->choice.pack_a && are_worth(p, s, is_far));
 }
 
 /* Points of k: a panel of them takes three quarters of the first-level cache. */

@@ -167,7 +167,7 @@ static uint32_t wild_choices(Bench *bench, const Workload *w, uint64_t seed,
         choice[i] = (ScheduleChoice){0};
 #define CHOICE(name)                                                                               \
     random = random * 1664525u + 1013904223u;                                                      \
-    if (random >> 30) choice[i].name = (random >> 20) % (random >> 29 & 1 ? 3 : 40);
+    if (random >> 30) choice[i].name = (random >> 20) % (random >> 29 & 1 ? 4 : 40);
 #include "ir/kernel/choice.def"
 #undef CHOICE
     }
