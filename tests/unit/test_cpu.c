@@ -44,6 +44,10 @@ static void bench_close(Bench *bench)
     arena_close(bench->arena);
 }
 
+/* Bytes behind scratch, where that of the next thread begins, and what is in them. */
+#define GUARD 256
+#define FILL  0x5a
+
 static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
 {
     ObjectCode object = compile_plan(bench->compiler, plan);
@@ -51,10 +55,14 @@ static void run_plan(Bench *bench, const Plan *plan, void *const *buffer)
     ck_assert_int_eq(jit_add(bench->jit, object.bytes, object.size, plan->name, &function),
                      STATUS_ok);
     free(object.bytes);
-    void *scratch = aligned_alloc(64, (size_t)plan->schedule.scratch + 64);
+    size_t bytes = (size_t)plan->schedule.scratch;
+    char *scratch = aligned_alloc(64, (bytes + 63) / 64 * 64 + GUARD);
+    memset(scratch + bytes, FILL, GUARD);
     int64_t tasks = plan->schedule.tasks, half = tasks / 2;
     function(buffer, half, tasks, scratch);
     if (half) function(buffer, 0, half, scratch);
+    for (size_t i = 0; i < GUARD; i++)
+        ck_assert_msg(scratch[bytes + i] == FILL, "writes behind its scratch");
     free(scratch);
 }
 
