@@ -4,6 +4,7 @@
 #include "ir/base/boundary.h"
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT   ((size_t)16)
 #define BLOCK_LEAST ((size_t)1 << 16)
@@ -20,10 +21,28 @@ struct Arena {
     size_t bytes; /* of all blocks */
 };
 
+/* Pages of a block in one go, not by a fault each: these took a quarter of the time of `mlc check`. */
+static void populate(void *block, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    uintptr_t page = 4096, from = ((uintptr_t)block + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)block + size) / page * page;
+    if (size >= BLOCK_LEAST && size <= 2 * BLOCK_MOST && from < to)
+        madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* only a hint */
+#else
+    (void)block, (void)size;
+#endif
+}
+
 static void *default_resize(void *user, void *block, size_t size)
 {
     (void)user;
-    if (size) return realloc(block, size);
+    if (block && size) return realloc(block, size);
+    if (size) {
+        block = malloc(size);
+        if (block) populate(block, size);
+        return block;
+    }
     free(block);
     return NULL;
 }

@@ -7,7 +7,7 @@
 #define LEAST_TILES  8   /* ... of b */
 #define LONG_FAR     384 /* k, if each step over it is another line of a; else */
 #define LONG         512 /* ... and if rows of a tile fall on the same sets of the first-level cache */
-#define MOST_B       3   /* times the second-level cache: the packed panels of a block of k */
+#define MOST_B       3 /* times the second-level cache: the packed panels of a block of k */
 
 /* Along k, or along the rows of tiles. */
 static bool lies_in_order(const Planning *p, const Schedule *s, bool *is_far)
