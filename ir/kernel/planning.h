@@ -64,7 +64,7 @@ bool plan_rows_collide(const Planning *p, Scalar a, const Schedule *s);
 /* schedule_tiles.c: whether a is worth packing tile by tile, and how much of both factors at a time. */
 bool plan_tiles(const Planning *p, const Candidate *c, const Schedule *s);
 int64_t plan_tiles_block(const Planning *p, const Schedule *s);
-int64_t plan_tiles_panels(const Planning *p, const Schedule *s);
+int64_t plan_tiles_panels(const Schedule *s);
 int64_t plan_tiles_rows(const Planning *p, const Schedule *s);
 
 /* schedule_tasks.c */

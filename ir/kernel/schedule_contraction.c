@@ -359,7 +359,7 @@ static void choose_packing(const Planning *p, const Candidate *c, Schedule *s)
     s->pack_transposed = s->pack && c->reading == READ_transposed;
     if (!s->pack) return;
     int64_t fitting = p->target->l2 / 2 / (column ? column : 1);
-    if (s->pack_a) fitting = plan_tiles_panels(p, s);
+    if (s->pack_a) fitting = plan_tiles_panels(s);
     if (p->choice.panels) fitting = p->choice.panels;
     s->panels = (uint32_t)(fitting < 1 ? 1 : fitting > columns ? columns : fitting);
 }

@@ -5,6 +5,8 @@
 #define READ_FAR   0.8   /* ... of a factor that the second-level cache does not hold */
 #define MOVED      0.7   /* cycles an element of the result, to another core */
 #define TASK_WORK  20000 /* products that a task has at least */
+#define MOST_WAITING                                                                               \
+    2048 /* rows of sums that wait in a task: packing b again for the next takes a hundredth of their products */
 #define LEAST_ROWS                                                                                 \
     256 /* of a slice: packing b for them takes a thirtieth of the time of their products */
 
@@ -165,11 +167,27 @@ static bool is_better_by_columns(const Planning *p, const Candidate *c, const Sc
     return columns < rows;
 }
 
-/* Tasks: blocks of the outer axes that b depends on, as long as there are, then whatever packs less again. */
-void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
+/* Sums of all rows of a task wait at the same time: where there are many, tasks are smaller. */
+static void limit_waiting_rows(const Planning *p, Schedule *s)
 {
-    s->tasks = 1;
-    if (split_slices(p, s)) return;
+    if (!s->waits || !s->tile_count) return;
+    Axis rows = s->tile[0].axis;
+    int64_t extent = plan_extent(p, rows), points = schedule_task_points(s, p->kernel, rows);
+    if (points <= MOST_WAITING) return;
+    int64_t part = plan_ceiling(points, plan_ceiling(points, MOST_WAITING));
+    int64_t block = plan_ceiling(part, s->tile[0].block) * s->tile[0].block;
+    for (uint32_t i = 0; i < s->task_count; i++) {
+        if (s->task[i].axis.id != rows.id) continue;
+        s->tasks = s->tasks / plan_ceiling(extent, points) * plan_ceiling(extent, block);
+        s->task[i].block = block;
+        return;
+    }
+    add_task(s, p, rows, block);
+}
+
+/* Blocks of the outer axes that b depends on, as long as there are, then whatever packs less again. */
+static void split_work(const Planning *p, const Candidate *c, Schedule *s)
+{
     double work = (double)plan_points(p, (1u << p->kernel->axis.count) - 1);
     int64_t threads = p->target->threads, wanted = 8 * threads;
     int64_t worth = (int64_t)(work / TASK_WORK);
@@ -185,4 +203,12 @@ void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
     if (by_columns) split_columns(p, s, parts);
     if (s->task_count == 0 || s->tasks < parts) split_rows(p, s, parts);
     if (!by_columns && s->vector.id && s->tasks < parts) split_columns(p, s, parts);
+}
+
+void plan_tasks(const Planning *p, const Candidate *c, Schedule *s)
+{
+    s->tasks = 1;
+    if (split_slices(p, s)) return;
+    split_work(p, c, s);
+    limit_waiting_rows(p, s);
 }

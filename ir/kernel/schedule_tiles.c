@@ -7,7 +7,7 @@
 #define LEAST_TILES  8   /* ... of b */
 #define LONG_FAR     384 /* k, if each step over it is another line of a; else */
 #define LONG         512 /* ... and if rows of a tile fall on the same sets of the first-level cache */
-#define MOST_B       3 /* times the second-level cache: the packed panels of a block of k */
+#define MOST_B       (1536 << 10) /* bytes of packed panels, which come from the shared cache */
 
 /* Along k, or along the rows of tiles. */
 static bool lies_in_order(const Planning *p, const Schedule *s, bool *is_far)
@@ -42,9 +42,9 @@ int64_t plan_tiles_block(const Planning *p, const Schedule *s)
     return plan_ceiling(p->k, plan_ceiling(p->k, most));
 }
 
-int64_t plan_tiles_panels(const Planning *p, const Schedule *s)
+int64_t plan_tiles_panels(const Schedule *s)
 {
-    int64_t fitting = p->target->l2 * MOST_B / (4 * s->k * s->vectors * s->width);
+    int64_t fitting = MOST_B / (4 * s->k * s->vectors * s->width);
     return fitting > 1 ? fitting : 1;
 }
 

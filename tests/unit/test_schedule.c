@@ -269,6 +269,50 @@ static void check_choices(const Kernel *kernel, const Contraction *of, const Sch
     ck_assert(same_text(&schedule[0], &own, arena));
 }
 
+/* y = a' b, each of `k` rows. */
+static Schedule gradient(int64_t m, int64_t n, int64_t k, Arena *arena)
+{
+    Text text = {.arena = arena};
+    text_add(&text,
+             "kernel {\n axis i %ld\n axis j %ld\n axis k %ld reduction\n"
+             " buffer b0 f32[%ld]\n buffer b1 f32[%ld]\n buffer b2 f32[%ld] out\n"
+             " %%1 = load b0 [i + %ld*k : %ld] : f32\n %%2 = load b1 [j + %ld*k : %ld] : f32\n"
+             " %%3 = mul %%1, %%2 : f32\n %%4 = reduce add k %%3 : f32\n"
+             " store b2 [%ld*i + j : %ld] = %%4\n}\n",
+             (long)m, (long)n, (long)k, (long)(m * k), (long)(n * k), (long)(m * n), (long)m,
+             (long)(m * k), (long)n, (long)(n * k), (long)n, (long)(m * n));
+    const Kernel *kernel = parsed(text_done(&text), arena);
+    Contraction contraction;
+    ck_assert(contraction_of(kernel, &contraction));
+    Schedule schedule = schedule_default(kernel, &contraction, &machine, NULL, NULL, arena);
+    check_tasks(kernel, &schedule);
+    return schedule;
+}
+
+START_TEST(long_gradients_are_packed_tile_by_tile)
+{
+    Arena *arena = arena_open(&host_default);
+    Schedule s = gradient(640, 512, 2048, arena);
+    ck_assert_int_eq(s.pack_a, PACK_A_tiles);
+    ck_assert(s.waits && s.pack && !s.a_transposed);
+    ck_assert_int_le(s.k * s.vectors * s.width * 4, machine.l1);
+    ck_assert_int_ne(gradient(640, 512, 128, arena).pack_a, PACK_A_tiles);
+    ck_assert_int_ne(gradient(16, 512, 2048, arena).pack_a, PACK_A_tiles);
+    arena_close(arena);
+}
+END_TEST
+
+/* As of the weights of a large vocabulary: all of them at once would take 150 MB. */
+START_TEST(few_sums_wait_at_a_time)
+{
+    Arena *arena = arena_open(&host_default);
+    Schedule s = gradient(50257, 768, 2048, arena);
+    ck_assert(s.waits);
+    ck_assert_int_le(s.scratch, 12 << 20);
+    arena_close(arena);
+}
+END_TEST
+
 START_TEST(choices_keep_the_rules)
 {
     Arena *arena = arena_open(&host_default);
@@ -317,6 +361,8 @@ Suite *suite_schedule(void)
     tcase_add_test(tests, guards_are_copied_inside_a_loop_over_images);
     tcase_add_test(tests, rows_stay_where_panels_lie_side_by_side);
     tcase_add_test(tests, sums_end_where_the_rest_is_nothing);
+    tcase_add_test(tests, long_gradients_are_packed_tile_by_tile);
+    tcase_add_test(tests, few_sums_wait_at_a_time);
     tcase_add_test(tests, choices_keep_the_rules);
     tcase_add_test(tests, choices_are_written);
     suite_add_tcase(suite, tests);
