@@ -7,6 +7,7 @@
 #define LEAST_TILES  8   /* ... of b */
 #define LONG_FAR     384 /* k, if each step over it is another line of a; else */
 #define LONG         512 /* ... and if rows of a tile fall on the same sets of the first-level cache */
+#define LEAST_BLOCK  32  /* steps over k between loading and storing sums that wait */
 #define MOST_B       (1536 << 10) /* bytes of packed panels, which come from the shared cache */
 
 /* Along k, or along the rows of tiles. */
@@ -38,6 +39,7 @@ bool plan_tiles(const Planning *p, const Candidate *c, const Schedule *s)
 int64_t plan_tiles_block(const Planning *p, const Schedule *s)
 {
     int64_t most = p->target->l1 * 3 / 4 / (4 * s->vectors * s->width);
+    if (most < LEAST_BLOCK) most = LEAST_BLOCK;
     if (p->choice.k_block) most = p->choice.k_block;
     return plan_ceiling(p->k, plan_ceiling(p->k, most));
 }
