@@ -153,7 +153,7 @@ void keep(Emit *e, Scalar scalar, Lanes value); /* what a reduce came to, at the
 
 /* access.c: memory.  level: where the result stands. */
 Lanes load_access(Emit *e, const Access *access, Type type, uint32_t level);
-/* The line of what lane 0 loads, and `plus` elements on, into the cache of that level. */
+/* A line into the cache of that level: the one at an address, or of what lane 0 loads, and `plus` elements on. */
 void prefetch_line(Emit *e, LLVMValueRef at, uint32_t cache);
 void prefetch_access(Emit *e, const Access *access, Type type, int64_t plus, uint32_t cache);
 Lanes inside_access(Emit *e, const Access *access, uint32_t level);

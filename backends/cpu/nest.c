@@ -8,7 +8,8 @@
  *             blocks of rows                   what of a stays close; a is packed
  *               tiles                          tile.c
  *
- * Where sums wait (schedule.h), the outer reduction axes and the blocks of k go around everything inside the groups. */
+ * Where a is packed tile by tile, a block's tiles go past one panel after the other.  Where sums wait (schedule.h), the outer reduction axes
+ * and the blocks of k go around everything inside the groups. */
 #include "backends/cpu/tile.h"
 
 static int64_t extent_of(const Emit *e, Axis axis)

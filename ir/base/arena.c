@@ -37,14 +37,14 @@ static void populate(void *block, size_t size)
 static void *default_resize(void *user, void *block, size_t size)
 {
     (void)user;
-    if (block && size) return realloc(block, size);
-    if (size) {
-        block = malloc(size);
-        if (block) populate(block, size);
-        return block;
+    bool is_new = !block;
+    if (!size) {
+        free(block);
+        return NULL;
     }
-    free(block);
-    return NULL;
+    block = realloc(block, size);
+    if (block && is_new) populate(block, size);
+    return block;
 }
 
 const Host host_default = {.resize = default_resize};

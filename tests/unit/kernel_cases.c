@@ -277,8 +277,10 @@ static void small_caches(const CaseSink *sink)
         Kernel *kernel = product(sink->arena, type, 39, 136 + layout, 390 + layout, layout);
         sink->take(sink->user, kernel, (uint64_t)layout);
         /* So many rows that both factors are packed as tiles read them. */
-        if (layout & 1) kernel = product(sink->arena, reals, 117, 136 + layout, 390, layout);
-        if (layout & 1) sink->take(sink->user, kernel, (uint64_t)layout);
+        if (layout & 1) {
+            kernel = product(sink->arena, reals, 117, 136 + layout, 390, layout);
+            sink->take(sink->user, kernel, (uint64_t)layout);
+        }
         /* Of bytes in equal blocks. */
         int64_t k = layout % 2 ? 768 : 1088;
         kernel = product(sink->arena, bytes[layout % BYTES], 15, 136 + layout, k, layout);
