@@ -128,7 +128,10 @@ Status writer_open(FileWriter *writer, const Origin *origin)
 {
     const Host *host = origin->host;
     size_t room = strlen(origin->path) + 40;
+    struct stat there;
     *writer = (FileWriter){.origin = *origin, .descriptor = -1};
+    if (stat(origin->path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
+        return origin_refuse(origin, "a device or a pipe, which the file would replace");
     writer->temporary = host->resize(host->user, NULL, room);
     if (!writer->temporary) return origin_no_memory(origin, room);
 

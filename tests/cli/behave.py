@@ -12,6 +12,7 @@ import re
 import select
 import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -614,6 +615,12 @@ class World(Program):
         self.trained()
         done = self.mlc("predict", "m.mlc", "--device", "reference", "--weights", "run", "--in", "test", "--out", "none/y.npy", code=1)
         self.assertIn("none/y.npy", done.stderr)
+
+    def test_what_is_no_file_is_not_replaced(self):
+        self.trained()
+        os.mkfifo(self.path("pipe"))
+        self.refused("run", "m.mlc", "--device", "reference", "--entry", "init", "--out", "pipe", code=3, says=["pipe", "replace"])
+        self.assertTrue(stat.S_ISFIFO(os.stat(self.path("pipe")).st_mode))
 
     def test_a_full_disk_leaves_the_old_checkpoint_whole(self):
         self.trained("--set", "train.epochs=1")
